@@ -1,0 +1,49 @@
+"""The command line: one file a command, and no logic in it.
+
+Nothing heavy is imported here or at the top of a command's file, so that `--help` is instant.
+Exit codes: 0 done and nothing found, 1 findings, 2 the tool could not do it.
+"""
+
+import sys
+
+import typer
+
+from pocketdet.cli import (
+    data_check,
+    data_convert,
+    data_get,
+    demo,
+    evaluate,
+    predict,
+    train,
+)
+from pocketdet.cli.exit_code import ExitCode
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Lightweight object detectors for people who alter them.",
+)
+data_app = typer.Typer(no_args_is_help=True, help="Look at, convert and download data sets.")
+app.add_typer(data_app, name="data")
+
+app.command("demo")(demo.demo)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("predict")(predict.predict)
+data_app.command("check")(data_check.check)
+data_app.command("convert")(data_convert.convert)
+data_app.command("get")(data_get.get)
+
+
+def main() -> None:
+    """Run a command; a user's error is one sentence on stderr and exit code 2."""
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f"pocketdet: {error}\n")
+        sys.exit(ExitCode.FAILED)
+    except KeyboardInterrupt:
+        sys.stderr.write("pocketdet: stopped.\n")
+        sys.exit(ExitCode.FAILED)

@@ -1,0 +1,5 @@
+"""`pocketdet data check`."""
+
+
+def check() -> None:
+    """Not written yet."""

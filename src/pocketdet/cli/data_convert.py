@@ -1,0 +1,5 @@
+"""`pocketdet data convert`."""
+
+
+def convert() -> None:
+    """Not written yet."""

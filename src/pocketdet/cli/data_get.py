@@ -1,0 +1,5 @@
+"""`pocketdet data get`."""
+
+
+def get() -> None:
+    """Not written yet."""

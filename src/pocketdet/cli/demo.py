@@ -1,0 +1,5 @@
+"""`pocketdet demo`."""
+
+
+def demo() -> None:
+    """Not written yet."""

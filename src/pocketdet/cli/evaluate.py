@@ -1,0 +1,5 @@
+"""`pocketdet evaluate`."""
+
+
+def evaluate() -> None:
+    """Not written yet."""

@@ -1,0 +1,5 @@
+"""`pocketdet predict`."""
+
+
+def predict() -> None:
+    """Not written yet."""

@@ -1,0 +1,5 @@
+"""`pocketdet train`."""
+
+
+def train() -> None:
+    """Not written yet."""

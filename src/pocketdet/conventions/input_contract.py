@@ -1,0 +1,133 @@
+"""How a picture becomes what a network sees, and how boxes find their way back.
+
+This is the only place that resizes, orders channels, subtracts a mean or scales. It travels
+in every checkpoint and export, so training, evaluation and deployment cannot disagree.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+Interpolation = Literal["nearest", "linear", "area", "cubic", "lanczos"]
+
+INTERPOLATIONS: dict[str, int] = {
+    "nearest": cv2.INTER_NEAREST,
+    "linear": cv2.INTER_LINEAR,
+    "area": cv2.INTER_AREA,
+    "cubic": cv2.INTER_CUBIC,
+    "lanczos": cv2.INTER_LANCZOS4,
+}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a picture lies in the network's input: `input = image * scale + offset`, in pixels."""
+
+    scale_x: float
+    scale_y: float
+    offset_x: float = 0.0
+    offset_y: float = 0.0
+
+    def to_input(self, boxes_xyxy: Tensor) -> Tensor:
+        """Move (..., 4) boxes from the picture's pixels to the input's pixels."""
+        return boxes_xyxy * self._scale(boxes_xyxy) + self._offset(boxes_xyxy)
+
+    def to_image(self, boxes_xyxy: Tensor) -> Tensor:
+        """Move (..., 4) boxes from the input's pixels back to the picture's pixels."""
+        return (boxes_xyxy - self._offset(boxes_xyxy)) / self._scale(boxes_xyxy)
+
+    def _scale(self, like: Tensor) -> Tensor:
+        return like.new_tensor([self.scale_x, self.scale_y, self.scale_x, self.scale_y])
+
+    def _offset(self, like: Tensor) -> Tensor:
+        return like.new_tensor([self.offset_x, self.offset_y, self.offset_x, self.offset_y])
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputContract:
+    """The input that a detector was made for.
+
+    - `height`, `width`: pixels of the network's input;
+    - `channel_order`: the order in which the network takes colours (pictures are always RGB);
+    - `mean`: subtracted from each channel, in `channel_order`, on the 0-255 scale;
+    - `scale`: multiplied after that, one number a channel in `channel_order`;
+    - `resize`: "warp" stretches both sides, "letterbox" keeps the aspect and pads with the mean;
+    - `interpolation`: how it is resized when not in training.
+
+    The defaults are Pelee's (Wang et al. 2018, arXiv 1804.06882, Caffe release): BGR, means
+    103.94, 116.78, 123.68 and 0.017, warped.
+    """
+
+    height: int = 304
+    width: int = 304
+    channel_order: Literal["BGR", "RGB"] = "BGR"
+    mean: tuple[float, float, float] = (103.94, 116.78, 123.68)
+    scale: tuple[float, float, float] = (0.017, 0.017, 0.017)
+    resize: Literal["warp", "letterbox"] = "warp"
+    interpolation: Interpolation = "linear"
+
+    def __post_init__(self) -> None:
+        for name in ("height", "width"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1 pixel; got {getattr(self, name)}.")
+        for name, choices in (
+            ("channel_order", ("BGR", "RGB")),
+            ("resize", ("warp", "letterbox")),
+            ("interpolation", tuple(INTERPOLATIONS)),
+        ):
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"`{name}` must be one of {', '.join(choices)}; got {getattr(self, name)!r}."
+                )
+
+    def placement(self, height: int, width: int) -> Placement:
+        """Say where a picture of this size will lie in the input."""
+        scale_y, scale_x = self.height / height, self.width / width
+        if self.resize == "warp":
+            return Placement(scale_x, scale_y)
+        scale = min(scale_x, scale_y)
+        inner_height = max(1, round(height * scale))
+        inner_width = max(1, round(width * scale))
+        top, left = (self.height - inner_height) // 2, (self.width - inner_width) // 2
+        return Placement(inner_width / width, inner_height / height, left, top)
+
+    def fit(
+        self, image: Tensor, *, interpolation: Interpolation | None = None
+    ) -> tuple[Tensor, Placement]:
+        """Resize a (3, H, W) uint8 RGB picture to (3, height, width), still uint8 RGB.
+
+        `interpolation` replaces the contract's own, for augmentation only.
+        """
+        height, width = int(image.shape[1]), int(image.shape[2])
+        placement = self.placement(height, width)
+        inner_height = round(height * placement.scale_y)
+        inner_width = round(width * placement.scale_x)
+        pixels = image.permute(1, 2, 0).contiguous().numpy()
+        flag = INTERPOLATIONS[interpolation or self.interpolation]
+        if (inner_height, inner_width) != (height, width):
+            pixels = cv2.resize(pixels, (inner_width, inner_height), interpolation=flag)
+        if (inner_height, inner_width) != (self.height, self.width):
+            canvas = np.empty((self.height, self.width, 3), np.uint8)
+            canvas[:] = self.padding_rgb
+            top, left = int(placement.offset_y), int(placement.offset_x)
+            canvas[top : top + inner_height, left : left + inner_width] = pixels
+            pixels = canvas
+        return torch.from_numpy(pixels).permute(2, 0, 1), placement
+
+    @property
+    def padding_rgb(self) -> tuple[int, int, int]:
+        """The colour that becomes (nearly) zero in the network: its mean, as RGB."""
+        red, green, blue = self.mean if self.channel_order == "RGB" else self.mean[::-1]
+        return round(red), round(green), round(blue)
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """Turn (..., 3, H, W) RGB pictures on the 0-255 scale into the network's float input."""
+        mean = torch.tensor(self.mean, device=images.device).reshape(3, 1, 1)
+        scale = torch.tensor(self.scale, device=images.device).reshape(3, 1, 1)
+        if self.channel_order == "BGR":
+            images = images.flip(-3)
+        return (images.float() - mean) * scale

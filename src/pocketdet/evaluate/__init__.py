@@ -1,0 +1,6 @@
+"""Evaluation: average precision, running a detector over data, and pictures of what it found."""
+
+from pocketdet.evaluate.evaluation import ClassResult, Evaluation, PrecisionCurves
+from pocketdet.evaluate.score import evaluate_detections
+
+__all__ = ["ClassResult", "Evaluation", "PrecisionCurves", "evaluate_detections"]

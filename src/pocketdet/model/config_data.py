@@ -1,0 +1,166 @@
+"""Write a config as plain data and read it back, for checkpoints and config files.
+
+A part is stated by its class name (`CBAM`), by its name and what differs from its defaults
+(`{CBAM: {reduction: 8}}`), or, for a part of the user's own, by its import path
+(`my_parts:SpatialGate`). The choices stand in each part's file; there is no registry.
+"""
+
+from dataclasses import MISSING, fields, is_dataclass, replace
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from pocketdet.model.activation import ACTIVATIONS, Activation
+from pocketdet.model.attention import ATTENTIONS, Attention
+from pocketdet.model.config import DetectorConfig
+from pocketdet.model.extra import EXTRAS, Extra
+from pocketdet.model.head import HEADS, Head
+from pocketdet.model.neck import NECKS, Neck
+from pocketdet.model.norm import NORMS, Norm
+from pocketdet.model.stage import STAGES, Stage
+from pocketdet.model.stem import STEMS, Stem
+from pocketdet.model.upsample import UPSAMPLES, Upsample
+
+CHOICES: dict[Any, tuple[type, ...]] = {
+    Activation: ACTIVATIONS,
+    Attention: ATTENTIONS,
+    Extra: EXTRAS,
+    Head: HEADS,
+    Neck: NECKS,
+    Norm: NORMS,
+    Stage: STAGES,
+    Stem: STEMS,
+    Upsample: UPSAMPLES,
+}
+"""For each part's protocol, the choices that have a name of their own."""
+
+
+def config_to_data(config: DetectorConfig) -> dict[str, Any]:
+    """Write every field out, so that a later change of a default changes no saved detector."""
+    return _fields_to_data(config)
+
+
+def config_from_data(data: Any, *, base: DetectorConfig | None = None) -> DetectorConfig:
+    """Read what `config_to_data` wrote, or only what differs from `base`.
+
+    Raises `ValueError` that names the field and the nearest valid name.
+    """
+    return _read_fields(data, base or DetectorConfig(), "config")
+
+
+def _to_data(value: Any, expected: Any) -> Any:
+    if isinstance(value, tuple):
+        inner = get_args(expected)
+        return [_to_data(item, inner[0] if inner else None) for item in value]
+    if not is_dataclass(value):
+        return value
+    parts = _fields_to_data(value)
+    return {_name_of(type(value), expected): parts} if expected in CHOICES else parts
+
+
+def _fields_to_data(value: Any) -> dict[str, Any]:
+    hints = get_type_hints(type(value))
+    return {f.name: _to_data(getattr(value, f.name), hints[f.name]) for f in fields(value)}
+
+
+def _name_of(kind: type, expected: Any) -> str:
+    return kind.__name__ if kind in CHOICES[expected] else f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _read(data: Any, expected: Any, base: Any, where: str) -> Any:
+    if expected in CHOICES:
+        return _read_part(data, expected, base, where)
+    if get_origin(expected) is tuple:
+        return _read_tuple(data, expected, where)
+    if is_dataclass(expected):
+        return _read_fields(data, base if base is not None else expected, where)
+    return _read_plain(data, expected, where)
+
+
+def _read_part(data: Any, expected: Any, base: Any, where: str) -> Any:
+    if isinstance(data, str):
+        name, given = data, {}
+    elif isinstance(data, dict) and len(data) == 1:
+        ((name, given),) = data.items()
+    else:
+        raise ValueError(
+            f"`{where}` must be a part's name or one `Name: {{field: value}}`; got {data!r}."
+        )
+    kind = _find_kind(str(name), expected, where)
+    same_kind = base is not None and type(base) is kind and not isinstance(data, str)
+    return _read_fields(given or {}, base if same_kind else kind, f"{where}.{kind.__name__}")
+
+
+def _find_kind(name: str, expected: Any, where: str) -> type:
+    if ":" in name:
+        return _import_kind(name, where)
+    choices = {kind.__name__: kind for kind in CHOICES[expected]}
+    return choices[known_name(name, choices, f"choice for `{where}`")]
+
+
+def _import_kind(path: str, where: str) -> type:
+    module_name, _, class_name = path.partition(":")
+    try:
+        module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name != module_name.split(".")[0]:
+            raise
+        raise ValueError(
+            f"`{where}` names the module `{module_name}`, which cannot be found; put its folder "
+            "on PYTHONPATH, or beside the config file."
+        ) from error
+    kinds = {name: kind for name, kind in vars(module).items() if isinstance(kind, type)}
+    kind = kinds[known_name(class_name, kinds, f"class of `{module_name}`")]
+    if not is_dataclass(kind) or not callable(vars(kind).get("build")):
+        raise ValueError(f"`{path}` must be a frozen dataclass with a `build` method.")
+    return kind
+
+
+def _read_fields(data: Any, base: Any, where: str) -> Any:
+    """Replace fields of an instance, or make one of a class, from a mapping."""
+    kind: Any = base if isinstance(base, type) else type(base)
+    if not isinstance(data, dict):
+        raise ValueError(f"`{where}` must be a mapping of fields; got {data!r}.")
+    hints = get_type_hints(kind)
+    given: dict[str, Any] = {}
+    for name, value in data.items():
+        known_name(str(name), hints, f"field of `{where}`")
+        before = None if isinstance(base, type) else getattr(base, name)
+        given[name] = _read(value, hints[name], before, f"{where}.{name}".removeprefix("config."))
+    if not isinstance(base, type):
+        return replace(base, **given)
+    required = [f.name for f in fields(kind) if f.default is MISSING and f.name not in given]
+    if required:
+        raise ValueError(f"`{where}` needs `{required[0]}`; it has no default.")
+    return kind(**given)
+
+
+def _read_tuple(data: Any, expected: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(data, list | tuple):
+        raise ValueError(f"`{where}` must be a list; got {data!r}.")
+    inner = get_args(expected)
+    if inner[-1] is not ... and len(data) != len(inner):
+        raise ValueError(f"`{where}` must have {len(inner)} values; got {len(data)}.")
+    return tuple(
+        _read(item, inner[0], None, f"{where}[{index}]") for index, item in enumerate(data)
+    )
+
+
+def _read_plain(data: Any, expected: Any, where: str) -> Any:
+    if get_origin(expected) is Literal:
+        choices = get_args(expected)
+        return known_name(str(data), choices, f"choice for `{where}`")
+    if expected is float and isinstance(data, int) and not isinstance(data, bool):
+        return float(data)
+    if not isinstance(data, expected) or (isinstance(data, bool) and expected is not bool):
+        raise ValueError(f"`{where}` must be of type {expected.__name__}; got {data!r}.")
+    return data
+
+
+def known_name(name: str, names: Any, what: str) -> str:
+    """Give the name back if it is among `names`; else `ValueError` with the nearest one."""
+    if name in names:
+        return name
+    close = get_close_matches(name, [str(n) for n in names], n=1, cutoff=0.5)
+    hint = f" Did you mean `{close[0]}`?" if close else ""
+    raise ValueError(f"`{name}` is no {what}; there are {', '.join(map(str, names))}.{hint}")

@@ -1,0 +1,155 @@
+"""A detector: the network, its class list, its input contract and how to read its outputs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pocketdet.conventions import ClassList, Detections, ImageFile, InputContract, clip_boxes
+from pocketdet.conventions.image_file import read_rgb
+from pocketdet.model.box_coder import BoxCoder
+from pocketdet.model.config import DetectorConfig
+from pocketdet.model.decode import DecodeSettings, decode
+from pocketdet.model.head import Predictions
+
+Picture = Tensor | np.ndarray[Any, Any] | Path | str | ImageFile
+"""A (3, H, W) uint8 RGB tensor, a (H, W, 3) uint8 RGB array, or an image file."""
+
+
+class Detector(nn.Module):
+    """The parts of a config, joined. Made by `build`, or read by `Detector.load`."""
+
+    def __init__(
+        self, *, config: DetectorConfig, classes: ClassList, parts: dict[str, nn.Module]
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.classes = classes
+        for name, part in parts.items():
+            self.add_module(name, part)
+
+    stem: nn.Module
+    stages: nn.ModuleList
+    attention: nn.ModuleList
+    extras: nn.ModuleList
+    neck: nn.Module
+    head: nn.Module
+
+    @classmethod
+    def load(cls, path: Path | str, *, device: torch.device | str = "cpu") -> "Detector":
+        """Read a checkpoint, or a run's folder (its best one), ready for use; runs no pickle."""
+        from pocketdet.model.saved_detector import load_detector
+
+        return load_detector(Path(path)).to(device).eval()
+
+    @property
+    def contract(self) -> InputContract:
+        """The input that this detector was made for."""
+        return self.config.input
+
+    @property
+    def box_coder(self) -> BoxCoder:
+        return self.config.head.box_coder
+
+    @property
+    def priors_cxcywh(self) -> Tensor:
+        """The (p, 4) priors of the contract's input size, in input pixels."""
+        return self.head.get_buffer("priors_cxcywh")
+
+    def forward(self, images: Tensor) -> Predictions:
+        """Predict from normalised (b, 3, H, W) pictures, as `preprocess` gives them.
+
+        H and W are the contract's or any other size; priors follow the maps' real sizes.
+        """
+        levels = self.neck(self.levels(images))
+        return self.head(levels, (int(images.shape[-2]), int(images.shape[-1])))
+
+    def levels(self, images: Tensor) -> list[Tensor]:
+        """Give the maps before the neck, from fine to coarse."""
+        levels: list[Tensor] = []
+        features = self.stem(images)
+        for index, (stage, attention) in enumerate(zip(self.stages, self.attention, strict=True)):
+            features = attention(stage(features))
+            if index in self.config.levels_from:
+                levels.append(features)
+        for extra in self.extras:
+            features = extra(features)
+            levels.append(features)
+        return levels
+
+    def preprocess(self, images: Tensor) -> Tensor:
+        """Normalise (b, 3, H, W) uint8 RGB pictures that have the input's size already."""
+        return self.contract.normalize(images)
+
+    def decode(
+        self,
+        predictions: Predictions,
+        settings: DecodeSettings | None = None,
+        *,
+        input_size: tuple[int, int] | None = None,
+    ) -> list[Detections]:
+        """Read raw outputs as detections, one entry an image, in input pixels, after NMS."""
+        return decode(
+            predictions,
+            box_coder=self.box_coder,
+            input_size=input_size or (self.contract.height, self.contract.width),
+            settings=settings or DecodeSettings(),
+        )
+
+    @overload
+    def predict(self, images: Picture, *, score: float = ...) -> Detections: ...
+    @overload
+    def predict(self, images: Sequence[Picture], *, score: float = ...) -> list[Detections]: ...
+
+    @torch.inference_mode()
+    def predict(
+        self, images: Picture | Sequence[Picture], *, score: float = 0.3
+    ) -> Detections | list[Detections]:
+        """Detect in one picture or in a sequence of them, in each picture's own pixels.
+
+        Only what scores at least `score` is given. The whole sequence is one batch.
+        """
+        if isinstance(images, str) or not isinstance(images, Sequence):
+            return self._predict([as_rgb_tensor(images)], score)[0]
+        return self._predict([as_rgb_tensor(image) for image in images], score)
+
+    def _predict(self, pictures: list[Tensor], score: float) -> list[Detections]:
+        if not pictures:
+            return []
+        device = self.priors_cxcywh.device
+        fitted = [self.contract.fit(picture) for picture in pictures]
+        batch = torch.stack([image for image, _ in fitted]).to(device)
+        was_training = self.training
+        self.eval()
+        found = self.decode(self(self.preprocess(batch)), DecodeSettings(score_threshold=score))
+        self.train(was_training)
+        results: list[Detections] = []
+        for picture, (_, placement), detections in zip(pictures, fitted, found, strict=True):
+            boxes = placement.to_image(detections.boxes_xyxy.cpu())
+            boxes = clip_boxes(boxes, height=picture.shape[1], width=picture.shape[2])
+            results.append(
+                Detections(
+                    boxes_xyxy=boxes,
+                    scores=detections.scores.cpu(),
+                    labels=detections.labels.cpu(),
+                )
+            )
+        return results
+
+
+def as_rgb_tensor(image: Picture) -> Tensor:
+    """Bring any accepted picture into (3, H, W) uint8 RGB; raises `ValueError` on others."""
+    if isinstance(image, ImageFile):
+        return image.read()
+    if isinstance(image, str | Path):
+        return torch.from_numpy(read_rgb(Path(image))).permute(2, 0, 1)
+    tensor = torch.from_numpy(image).permute(2, 0, 1) if isinstance(image, np.ndarray) else image
+    if tensor.ndim != 3 or tensor.shape[0] != 3 or tensor.dtype != torch.uint8:
+        raise ValueError(
+            "`image` must be a (3, H, W) uint8 RGB tensor, a (H, W, 3) uint8 RGB array or a "
+            f"path; got {type(image).__name__} of shape {tuple(image.shape)} and {image.dtype}."
+        )
+    return tensor

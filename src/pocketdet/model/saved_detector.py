@@ -1,0 +1,56 @@
+"""A detector as plain data and tensors, for checkpoints. Reading it runs no pickled code."""
+
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from pocketdet.conventions import ClassList
+from pocketdet.model.assemble import build
+from pocketdet.model.config_data import config_from_data, config_to_data
+from pocketdet.model.detector import Detector
+
+
+def detector_to_data(detector: Detector) -> dict[str, Any]:
+    """Give config (with its input contract), class names and weights."""
+    return {
+        "config": config_to_data(detector.config),
+        "classes": list(detector.classes),
+        "weights": detector.state_dict(),
+    }
+
+
+def detector_from_data(data: dict[str, Any]) -> Detector:
+    """Rebuild a detector from its config, never from the shapes of its weights."""
+    config = config_from_data(data["config"])
+    detector = build(config, classes=ClassList.of(data["classes"]))
+    detector.load_state_dict(data["weights"])
+    return detector
+
+
+def load_detector(path: Path) -> Detector:
+    """Read a checkpoint file, or `best.pt` (else `last.pt`) of a run's folder."""
+    file = checkpoint_in(path)
+    try:
+        data = torch.load(file, map_location="cpu", weights_only=True)
+    except (RuntimeError, UnpicklingError, EOFError) as error:
+        raise ValueError(f"{file} is no checkpoint of pocketdet, or is damaged.") from error
+    missing = {"config", "classes", "weights"} - set(data if isinstance(data, dict) else {})
+    if missing:
+        raise ValueError(
+            f"{file} is no checkpoint of pocketdet: it has no {', '.join(sorted(missing))}."
+        )
+    return detector_from_data(data)
+
+
+def checkpoint_in(path: Path) -> Path:
+    """Find the checkpoint that a path means; raises `ValueError` when there is none."""
+    candidates = [path / "best.pt", path / "last.pt"] if path.is_dir() else [path]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise ValueError(
+        f"`{path}` must be a checkpoint or a run's folder with best.pt or last.pt in it; "
+        + ("the folder has neither." if path.is_dir() else "there is no such file.")
+    )

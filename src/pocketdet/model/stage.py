@@ -1,0 +1,87 @@
+"""The stages of the backbone: from one map size to the next."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from pocketdet.model.layers import Layers
+
+
+class Stage(Protocol):
+    """A choice of stage; `build` gives a module that takes (b, in_channels, h, w)."""
+
+    def build(self, in_channels: int, layers: Layers) -> nn.Module: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoWayDense:
+    """Pelee's dense stage (Wang et al. 2018, arXiv 1804.06882, figures 3 and 5).
+
+    - `num_layers`: two-way dense layers; each appends `growth` channels to the map, half from one
+      3×3 convolution and half from two;
+    - `bottleneck_width`: the 1×1 convolutions before them have growth / 2 · width channels, cut
+      to half of their input where that is less (the paper's dynamic bottleneck);
+    - `stride`: 2 halves the map first by a 2×2 mean. The paper draws this pooling at the end of
+      the stage before; here it opens the stage, because the detector reads a stage's output
+      before that pooling. An odd map rounds up, as in Caffe: 19 becomes 10, not 9.
+
+    A 1×1 transition that keeps the number of channels ends the stage.
+    """
+
+    num_layers: int
+    growth: int = 32
+    bottleneck_width: int = 1
+    stride: int = 2
+
+    def __post_init__(self) -> None:
+        if self.stride not in (1, 2):
+            raise ValueError(f"`stride` of a stage must be 1 or 2; got {self.stride}.")
+        if self.num_layers < 1 or self.growth < 2 or self.growth % 2:
+            raise ValueError(
+                "`num_layers` must be at least 1 and `growth` even and at least 2, since half "
+                f"of it comes from each way; got {self.num_layers} and {self.growth}."
+            )
+
+    def build(self, in_channels: int, layers: Layers) -> nn.Module:
+        stage = nn.Sequential()
+        if self.stride == 2:
+            stage.add_module("pool", mean_pool())
+        channels = in_channels
+        for number in range(1, self.num_layers + 1):
+            layer = _TwoWayDenseLayer(channels, self.growth, self.bottleneck_width, layers)
+            stage.add_module(f"dense{number}", layer)
+            channels += self.growth
+        stage.add_module("transition", layers.conv(channels, channels, 1))
+        return stage
+
+
+def mean_pool() -> nn.AvgPool2d:
+    """Halve a map by 2×2 means; at an odd border the mean is over the places that exist."""
+    return nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False)
+
+
+class _TwoWayDenseLayer(nn.Module):
+    def __init__(self, in_channels: int, growth: int, width: int, layers: Layers) -> None:
+        super().__init__()
+        half = growth // 2
+        inner = bottleneck_channels(in_channels, growth, width)
+        self.short = nn.Sequential(layers.conv(in_channels, inner, 1), layers.conv(inner, half, 3))
+        self.long = nn.Sequential(
+            layers.conv(in_channels, inner, 1),
+            layers.conv(inner, half, 3),
+            layers.conv(half, half, 3),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.cat([features, self.short(features), self.long(features)], dim=1)
+
+
+def bottleneck_channels(in_channels: int, growth: int, width: int) -> int:
+    """Give the width of the 1×1 convolutions of a two-way dense layer, a multiple of 4."""
+    wanted = growth * width // 8 * 4
+    return max(4, in_channels // 8 * 4 if wanted > in_channels // 2 else wanted)
+
+
+STAGES = (TwoWayDense,)

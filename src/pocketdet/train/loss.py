@@ -1,0 +1,71 @@
+"""The loss of SSD: softmax cross-entropy with hard negatives, and smooth L1 on the boxes.
+
+Liu et al. 2016 (arXiv 1512.02325), equations 1 to 3, with Caffe's mining: per image, of the
+priors that answer for no box, those whose background is predicted worst, three to each that
+answers for one. Two things are decided differently here:
+
+- an image without any box gives as many negatives as an image with one matched prior (Caffe:
+  none), because a picture in which everything is background has something to teach;
+- the number that everything is divided by is that of the whole step, over all
+  processes and all accumulated batches, so that splitting a batch changes nothing.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pocketdet.train.targets import Targets
+
+NEGATIVES_PER_MATCH = 3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LossTerms:
+    """The two terms of each image, summed over its priors and not yet divided.
+
+    - `classification`: (b,) softmax cross-entropy of matched priors and hard negatives;
+    - `localization`: (b,) smooth L1 over the four deltas of matched priors.
+    """
+
+    classification: Tensor
+    localization: Tensor
+
+    def named(self) -> dict[str, Tensor]:
+        return {"classification": self.classification, "localization": self.localization}
+
+    def total(self) -> Tensor:
+        """Add everything up to a scalar; both terms weigh 1, as in the paper."""
+        return self.classification.sum() + self.localization.sum()
+
+
+def detection_loss(class_logits: Tensor, box_deltas: Tensor, targets: Targets) -> LossTerms:
+    """Compare (b, p, 1 + num_classes) logits and (b, p, 4) deltas with batched targets.
+
+    Everything is computed in float32, under autocast too.
+    """
+    matched = targets.matched
+    with torch.autocast(class_logits.device.type, enabled=False):
+        cross_entropy = functional.cross_entropy(
+            class_logits.float().flatten(0, 1), targets.classes.flatten(), reduction="none"
+        ).reshape(matched.shape)
+        distance = functional.smooth_l1_loss(
+            box_deltas.float(), targets.deltas.float(), reduction="none", beta=1.0
+        ).sum(dim=-1)
+    counted = matched | hard_negatives(cross_entropy.detach(), matched)
+    return LossTerms(
+        classification=torch.where(counted, cross_entropy, 0.0).sum(dim=1),
+        localization=torch.where(matched, distance, 0.0).sum(dim=1),
+    )
+
+
+def hard_negatives(background_loss: Tensor, matched: Tensor) -> Tensor:
+    """Choose, per image, the unmatched priors with the largest (b, p) loss; a (b, p) mask."""
+    wanted = NEGATIVES_PER_MATCH * matched.sum(dim=1, keepdim=True).clamp(min=1)
+    order = background_loss.masked_fill(matched, -torch.inf).argsort(
+        dim=1, descending=True, stable=True
+    )
+    places = torch.arange(matched.shape[1], device=matched.device).expand_as(order)
+    rank = torch.empty_like(order).scatter_(1, order, places)
+    return (rank < wanted) & ~matched
