@@ -13,6 +13,7 @@ from pocketdet.cli import (
     data_convert,
     data_get,
     demo,
+    describe,
     evaluate,
     predict,
     train,
@@ -29,6 +30,7 @@ data_app = typer.Typer(no_args_is_help=True, help="Look at, convert and download
 app.add_typer(data_app, name="data")
 
 app.command("demo")(demo.demo)
+app.command("describe")(describe.describe)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)

@@ -1,0 +1,72 @@
+"""The figures of a detector: size, cost, levels and priors."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from pocketdet.model.assemble import build
+from pocketdet.model.config import DetectorConfig
+from pocketdet.model.cost import count_macs, count_parameters
+from pocketdet.model.fold import fold_batch_norm
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelSummary:
+    """One prediction of the head: the map it reads, and the priors on it (sizes in pixels)."""
+
+    source: int
+    channels: int
+    height: int
+    width: int
+    smallest: float
+    largest: float
+    num_priors: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What a config costs and where it looks, for one number of classes."""
+
+    num_classes: int
+    input_height: int
+    input_width: int
+    parameters: int
+    parameters_folded: int
+    macs: int
+    num_priors: int
+    levels: tuple[LevelSummary, ...]
+
+    def to_data(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@torch.no_grad()
+def summarize(config: DetectorConfig, *, num_classes: int) -> Summary:
+    """Build the detector once and count; parameters also with each batch norm folded."""
+    detector = build(config, num_classes=num_classes).eval()
+    height, width = config.input.height, config.input.width
+    images = torch.zeros(1, 3, height, width)
+    maps = detector.levels(images)
+    levels = tuple(
+        LevelSummary(
+            source=prior.source,
+            channels=maps[prior.source].shape[1],
+            height=maps[prior.source].shape[2],
+            width=maps[prior.source].shape[3],
+            smallest=prior.smallest * min(height, width),
+            largest=prior.largest * min(height, width),
+            num_priors=prior.num_shapes * maps[prior.source].shape[2:].numel(),
+        )
+        for prior in config.head.priors
+    )
+    return Summary(
+        num_classes=num_classes,
+        input_height=height,
+        input_width=width,
+        parameters=count_parameters(detector),
+        parameters_folded=count_parameters(fold_batch_norm(detector)),
+        macs=count_macs(detector, images),
+        num_priors=len(detector.priors_cxcywh),
+        levels=levels,
+    )
