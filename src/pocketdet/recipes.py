@@ -10,7 +10,7 @@ from pocketdet.model.config import DetectorConfig
 from pocketdet.model.extra import ExtraConvs
 from pocketdet.model.head import PeleeHead
 from pocketdet.model.norm import BatchNorm
-from pocketdet.model.priors import PELEE_COCO_PRIORS, PriorLevel
+from pocketdet.model.priors import PELEE_COCO_PRIORS, prior_ladder
 from pocketdet.model.stage import TwoWayDense
 from pocketdet.model.stem import PeleeStem
 
@@ -20,12 +20,9 @@ PELEE = DetectorConfig()
 # As published: 5.98 M parameters and 1,284 M MACs with 80 classes; smaller priors.
 PELEE_COCO = replace(PELEE, head=PeleeHead(priors=PELEE_COCO_PRIORS))
 
-SMALL_PRIORS = (
-    PriorLevel(source=0, smallest=0.06, largest=0.12),
-    PriorLevel(source=1, smallest=0.12, largest=0.25),
-    PriorLevel(source=2, smallest=0.25, largest=0.45),
-    PriorLevel(source=3, smallest=0.45, largest=0.75),
-)
+# Two entries on each of the finer maps, as Pelee does on its finest: with one entry a map the sizes
+# stand a factor of 2 apart, and a third of all boxes overlap no prior by half (see LOG.md).
+SMALL_PRIORS = prior_ladder((0, 0, 1, 1, 2, 3), (0.06, 0.11, 0.18, 0.29, 0.43, 0.66, 1.0))
 
 PELEE_SMALL = DetectorConfig(
     input=InputContract(height=224, width=224),

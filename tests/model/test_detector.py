@@ -140,8 +140,10 @@ def test_a_prediction_is_in_the_pictures_own_pixels() -> None:
 
 def test_predicting_leaves_the_mode_as_it_was() -> None:
     detector = build(TINY, num_classes=2).train()
+    detector.stem.eval()  # frozen on purpose
     detector.predict(np.zeros((32, 32, 3), np.uint8))
     assert detector.training
+    assert not any(module.training for module in detector.stem.modules())
 
 
 def test_a_float_picture_is_refused() -> None:

@@ -160,3 +160,19 @@ def test_no_score_above_the_threshold_gives_no_detection() -> None:
     )
     assert found.shape == (0, 4)
     assert scores.shape == labels.shape == (0,)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+@pytest.mark.parametrize("seed", range(5))
+def test_a_gpu_keeps_what_the_cpu_keeps(seed: int) -> None:
+    torch.manual_seed(seed)
+    boxes, class_scores = random_boxes(2000, 300.0), (torch.rand(2000, 9) * 50).round() / 50
+    on_cpu, on_gpu = (
+        detect_per_class(
+            boxes.to(device), class_scores.to(device), score_threshold=0.01, iou_threshold=0.45,
+            max_per_class=400, max_per_image=200,
+        )
+        for device in ("cpu", "cuda")
+    )  # fmt: skip
+    for expected, found in zip(on_cpu, on_gpu, strict=True):
+        assert torch.equal(expected, found.cpu())

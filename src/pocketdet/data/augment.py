@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from pocketdet.conventions import InputContract, Sample, clip_boxes
+from pocketdet.conventions import InputContract, Sample
 from pocketdet.conventions.input_contract import Interpolation
 from pocketdet.data.augment_settings import AugmentSettings
 from pocketdet.data.crop import contains_centre, cropped
@@ -60,17 +60,17 @@ class Augmentation:
 
 def _moved(sample: Sample, seen: View, *, min_box: float) -> Sample:
     """Move the boxes into the input, cut off at the visible part, and drop those out of view."""
-    held = contains_centre(_corners(seen.visible), sample.boxes_xyxy.numpy())[0]
-    kept = sample.keep(torch.from_numpy(held))
-    boxes_xyxy = seen.placement.to_input(kept.boxes_xyxy)
     place = seen.place
-    corner = boxes_xyxy.new_tensor([place.left, place.top] * 2)
-    boxes_xyxy = corner + clip_boxes(
-        boxes_xyxy - corner, height=place.height, width=place.width
+    held = contains_centre(_corners(seen.visible), sample.boxes_xyxy.numpy())[0]
+    boxes_xyxy = np.clip(
+        seen.placement.to_input(sample.boxes_xyxy).numpy(),
+        np.array([place.left, place.top] * 2, np.float32),
+        np.array([place.right, place.bottom] * 2, np.float32),
     )
     sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
-    large = ((sides > 0) & (sides >= min_box)).all(dim=1)
-    return replace(kept, boxes_xyxy=boxes_xyxy).keep(large)
+    large = np.all((sides > 0) & (sides >= min_box), axis=1)
+    kept = torch.from_numpy(np.flatnonzero(held & large))
+    return replace(sample, boxes_xyxy=torch.from_numpy(boxes_xyxy)).keep(kept)
 
 
 def _corners(window: Window) -> np.ndarray:

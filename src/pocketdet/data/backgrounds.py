@@ -16,14 +16,16 @@ Drawer = Callable[[int, int, np.random.Generator], Field]
 PHOTOGRAPH_SHARE = 0.5
 
 
-def draw_background(
-    height: int, width: int, *, half: Half, rng: np.random.Generator
-) -> Canvas:
+def draw_background(height: int, width: int, *, half: Half, rng: np.random.Generator) -> Canvas:
     """Draw a background of this size; the halves share no part of a photograph."""
     if rng.random() < PHOTOGRAPH_SHARE:
         canvas = _photograph_crop(height, width, half, rng)
     else:
         canvas = _texture(height, width, rng)
+    return _change_light(canvas, rng)
+
+
+def _change_light(canvas: Canvas, rng: np.random.Generator) -> Canvas:
     contrast, middle = rng.uniform(0.35, 1.0), canvas.mean()
     brightness = rng.uniform(-45, 45)
     return np.clip((canvas - middle) * contrast + middle + brightness, 0, 255)
@@ -73,7 +75,7 @@ def _gradient(height: int, width: int, rng: np.random.Generator) -> Field:
 def _stripes(height: int, width: int, rng: np.random.Generator) -> Field:
     wave = np.sin(_along(height, width, rng) * 2 * np.pi / rng.uniform(6, 50))
     sharpness = rng.uniform(0.5, 6)
-    return np.clip(wave * sharpness / 2 + 0.5, 0, 1)
+    return np.clip(wave * sharpness / 2 + 0.5, 0, 1).astype(np.float32)
 
 
 def _checker(height: int, width: int, rng: np.random.Generator) -> Field:
@@ -85,7 +87,8 @@ def _checker(height: int, width: int, rng: np.random.Generator) -> Field:
 def _rings(height: int, width: int, rng: np.random.Generator) -> Field:
     down, across = np.mgrid[:height, :width].astype(np.float32)
     distance = np.hypot(down - rng.uniform(-height, 0), across - rng.uniform(0, width))
-    return np.sin(distance * 2 * np.pi / rng.uniform(12, 60)) / 2 + 0.5
+    wave = np.sin(distance * 2 * np.pi / rng.uniform(12, 60))
+    return np.asarray(wave / 2 + 0.5, np.float32)
 
 
 def _grain(height: int, width: int, rng: np.random.Generator) -> Field:
@@ -105,7 +108,7 @@ def _along(height: int, width: int, rng: np.random.Generator) -> Field:
     """Give each pixel's way along a random direction."""
     angle = rng.uniform(0, np.pi)
     down, across = np.mgrid[:height, :width].astype(np.float32)
-    return np.cos(angle) * across + np.sin(angle) * down
+    return (np.cos(angle) * across + np.sin(angle) * down).astype(np.float32)
 
 
 FIELDS: tuple[Drawer, ...] = (

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketdet.data.backgrounds import Canvas
-from pocketdet.data.handwriting import Half, Mask, load_handwriting, render_ink
+from pocketdet.data.handwriting import Half, Mask, ink_box, load_handwriting, render_ink
 
 Drawer = Callable[[NDArray[np.uint8], np.random.Generator], None]
 
 MAX_SHAPES = 6
-SCRAMBLED_SHARE = 0.25
+SCRAMBLED_SHARE = 0.2
 
 
-def draw_clutter(canvas: Canvas, *, half: Half, rng: np.random.Generator) -> Canvas:
-    """Draw up to `MAX_SHAPES` shapes; returns a new canvas."""
+def draw_clutter(canvas: Canvas, *, half: Half, rng: np.random.Generator) -> None:
+    """Draw up to `MAX_SHAPES` shapes into a canvas."""
     for _ in range(rng.integers(0, MAX_SHAPES + 1)):
         if rng.random() < SCRAMBLED_SHARE:
             alpha = _scrambled_digit(canvas.shape[:2], half, rng)
@@ -28,14 +28,16 @@ def draw_clutter(canvas: Canvas, *, half: Half, rng: np.random.Generator) -> Can
             SHAPES[rng.integers(len(SHAPES))](mask, rng)
             alpha = mask.astype(np.float32) / 255
         colour = rng.uniform(0, 255, 3)
-        canvas = blend(canvas, alpha * rng.uniform(0.4, 1.0), colour)
-    return canvas
+        paint(canvas, alpha * rng.uniform(0.4, 1.0), colour)
 
 
-def blend(canvas: Canvas, alpha: Mask, colour: NDArray[np.float64]) -> Canvas:
-    """Paint a colour over a canvas where alpha (H, W) says so."""
-    weight = alpha[..., None]
-    return canvas + weight * (colour.astype(np.float32) - canvas)
+def paint(canvas: Canvas, alpha: Mask, colour: NDArray[np.float64]) -> None:
+    """Paint a colour into a canvas where alpha (H, W) says so."""
+    inside = alpha > 0
+    if inside.any():
+        left, top, right, bottom = ink_box(inside)
+        part = canvas[top:bottom, left:right]
+        part += alpha[top:bottom, left:right, None] * (colour.astype(np.float32) - part)
 
 
 def _scrambled_digit(
@@ -44,13 +46,13 @@ def _scrambled_digit(
     """Write ink with the strokes of a digit and the shape of none: its quarters change places."""
     picture = load_handwriting(half).draw(int(rng.integers(10)), rng)
     quarters = [picture[:4, :4], picture[:4, 4:], picture[4:, :4], picture[4:, 4:]]
-    turned = [np.rot90(quarter, rng.integers(1, 4)) for quarter in quarters]
+    turned = [np.rot90(quarter, int(rng.integers(1, 4))) for quarter in quarters]
     order = rng.permutation(4)
     mixed = np.block([[turned[order[0]], turned[order[1]]], [turned[order[2]], turned[order[3]]]])
     whole = np.zeros(size, np.float32)
     if not mixed.max() > 0.5:
         return whole
-    ink = render_ink(mixed.astype(np.float32), longer_side=rng.uniform(14, 70), rng=rng)
+    ink = render_ink(mixed.astype(np.float32), longer_side=rng.uniform(14, 60), rng=rng)
     top = rng.integers(max(1, size[0] - ink.shape[0]))
     left = rng.integers(max(1, size[1] - ink.shape[1]))
     whole[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
@@ -65,7 +67,7 @@ def _blob(mask: NDArray[np.uint8], rng: np.random.Generator) -> None:
 def _arc(mask: NDArray[np.uint8], rng: np.random.Generator) -> None:
     axes = (int(rng.integers(8, 45)), int(rng.integers(8, 45)))
     start = rng.uniform(0, 360)
-    end = start + rng.uniform(40, 130)
+    end = start + rng.uniform(100, 160)
     turn, thickness = rng.uniform(0, 180), int(rng.integers(2, 9))
     cv2.ellipse(mask, _point(mask, rng), axes, turn, start, end, 255, thickness, cv2.LINE_AA)
 

@@ -41,9 +41,7 @@ class CocoFile:
     faults: list[Problem] = field(default_factory=list)
 
     def note(self, kind: ProblemKind, detail: str) -> None:
-        self.faults.append(
-            Problem(kind=kind, split=self.split, file=self.path, detail=detail)
-        )
+        self.faults.append(Problem(kind=kind, split=self.split, file=self.path, detail=detail))
 
 
 def read_coco_file(split: str, path: Path) -> CocoFile | None:

@@ -23,9 +23,7 @@ def find_coco_files(root: Path) -> dict[str, Path]:
         {path.parent.name: path for path in sorted(root.glob(f"*/{BESIDE_IMAGES}"))},
     ):
         splits = {
-            split: path
-            for split, path in found.items()
-            if not path.name.startswith(OTHER_TASKS)
+            split: path for split, path in found.items() if not path.name.startswith(OTHER_TASKS)
         }
         if splits:
             return dict(sorted(splits.items(), key=lambda item: split_order(item[0])))

@@ -7,18 +7,16 @@ first split's file. A category's id is looked up in its own file only.
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
-from pocketdet.conventions import ClassList, ImageFile, Sample, UnreadableImage
+from pocketdet.conventions import ClassList, ImageFile, Sample
+from pocketdet.data.annotated_picture import annotated_picture
 from pocketdet.data.annotation_rows import UNKNOWN_LABEL, AnnotationRows
 from pocketdet.data.coco_file import CocoFile, CocoImage, read_coco_file
 from pocketdet.data.coco_layout import find_coco_files, find_image_folder
 from pocketdet.data.data_card import read_data_card
 from pocketdet.data.dataset import Dataset
 from pocketdet.data.image_folder import image_ids
-from pocketdet.data.image_header import read_header
 from pocketdet.data.problem import (
     CATEGORY_IDS_DIFFER,
-    DAMAGED_IMAGE,
-    MISSING_IMAGE,
     UNKNOWN_CLASS,
     Problem,
 )
@@ -87,8 +85,14 @@ class _SplitReader:
         return [sample for sample in samples if sample is not None]
 
     def _sample(self, image: CocoImage, image_id: str) -> Sample | None:
-        picture = self._picture(image)
-        if picture is None:
+        picture = annotated_picture(
+            self.folder / image.file_name,
+            height=image.height,
+            width=image.width,
+            split=self.file.split,
+        )
+        if isinstance(picture, Problem):
+            self.faults.append(picture)
             return None
         rows = AnnotationRows()
         for box in self.file.boxes.get(image.id, []):
@@ -103,23 +107,7 @@ class _SplitReader:
         return rows.sample(picture, image_id)
 
     def _problem_of(self, picture: ImageFile, detail: str) -> Problem:
-        return Problem(
-            kind=UNKNOWN_CLASS, split=self.file.split, file=picture.path, detail=detail
-        )
-
-    def _picture(self, image: CocoImage) -> ImageFile | None:
-        path = self.folder / image.file_name
-        if image.height >= 1 and image.width >= 1:
-            return ImageFile(path, int(image.height), int(image.width))
-        try:
-            header = read_header(path)
-        except UnreadableImage as error:
-            kind = DAMAGED_IMAGE if path.is_file() else MISSING_IMAGE
-            self.faults.append(
-                Problem(kind=kind, split=self.file.split, file=path, detail=str(error))
-            )
-            return None
-        return ImageFile(path, header.height, header.width)
+        return Problem(kind=UNKNOWN_CLASS, split=self.file.split, file=picture.path, detail=detail)
 
 
 def _differing_category_ids(files: Sequence[CocoFile]) -> list[Problem]:
@@ -138,8 +126,6 @@ def _differing_category_ids(files: Sequence[CocoFile]) -> list[Problem]:
             else:
                 continue
             problems.append(
-                Problem(
-                    kind=CATEGORY_IDS_DIFFER, split=file.split, file=file.path, detail=detail
-                )
+                Problem(kind=CATEGORY_IDS_DIFFER, split=file.split, file=file.path, detail=detail)
             )
     return problems

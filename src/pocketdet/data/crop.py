@@ -37,12 +37,10 @@ def contains_centre(windows_xyxy: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndar
     """Say which of (m, 4) windows hold the centres of which of (n, 4) boxes, as (m, n)."""
     centres = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2
     low, high = windows_xyxy[:, None, :2], windows_xyxy[:, None, 2:]
-    return ((centres >= low) & (centres < high)).all(axis=2)
+    return np.all((centres >= low) & (centres < high), axis=2)
 
 
-def _candidates(
-    window: Window, settings: AugmentSettings, rng: np.random.Generator
-) -> np.ndarray:
+def _candidates(window: Window, settings: AugmentSettings, rng: np.random.Generator) -> np.ndarray:
     """Draw `crop_trials` crops (trials, 4) in whole pixels, all inside the window."""
     draws = rng.random((settings.crop_trials, 4))
     low, high = settings.crop_scale
@@ -54,12 +52,13 @@ def _candidates(
     sides = np.stack([scale * root * window.width, scale / root * window.height], axis=1)
     full = np.array([window.width, window.height])
     sides = np.clip(np.rint(sides), 1, full).astype(np.int64)
-    start = (draws[:, 2:] * (full - sides + 1)).astype(np.int64) + (window.left, window.top)
+    corner = np.array([window.left, window.top])
+    start = corner + (draws[:, 2:] * (full - sides + 1)).astype(np.int64)
     return np.concatenate([start, start + sides], axis=1)
 
 
 def _fits(candidates: np.ndarray, boxes_xyxy: np.ndarray, min_iou: float) -> np.ndarray:
-    held = contains_centre(candidates, boxes_xyxy).any(axis=1)
+    held = np.any(contains_centre(candidates, boxes_xyxy), axis=1)
     if min_iou == 0:
         return held
     overlap = pairwise_iou(

@@ -44,9 +44,7 @@ def read_data_card(root: Path) -> DataCard:
 def write_data_card(root: Path, card: DataCard) -> None:
     """Write `pocketdet.yaml`, unless it would say nothing but defaults."""
     content: dict[str, Any] = {
-        key: value
-        for key, value in asdict(card.traits).items()
-        if value != getattr(Traits(), key)
+        key: value for key, value in asdict(card.traits).items() if value != getattr(Traits(), key)
     }
     if card.classes is not None:
         content["classes"] = list(card.classes)

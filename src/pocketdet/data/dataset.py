@@ -62,11 +62,13 @@ class Dataset:
     faults: tuple[Problem, ...] = ()
 
     def split(self, name: str) -> list[Sample]:
-        """Give a split; `val`, `valid` and `validation` mean the same, `train` finds `train2017`."""
+        """Give a split; `val` finds `valid` and `validation` too, and `train` finds `train2017`."""
         for candidate in (name, *split_synonyms(name)):
             if candidate in self.splits:
                 return self.splits[candidate]
-        with_year = [split for split in self.splits if re.fullmatch(re.escape(name) + r"\D?\d{4}", split)]
+        with_year = [
+            split for split in self.splits if re.fullmatch(re.escape(name) + r"\D?\d{4}", split)
+        ]
         if len(with_year) == 1:
             return self.splits[with_year[0]]
         close = get_close_matches(name, list(self.splits), n=1)

@@ -13,10 +13,10 @@ import numpy as np
 
 
 class Draw(NamedTuple):
-    """One use of a sample: `repeat` counts its earlier uses in the same epoch."""
+    """One use of a sample, by its place; `repeat` counts its earlier uses in the epoch."""
 
     epoch: int
-    index: int
+    sample: int
     repeat: int = 0
 
 

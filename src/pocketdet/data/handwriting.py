@@ -74,7 +74,7 @@ def render_ink(
     cells = np.pad(picture, BORDER)
     large = cv2.resize(cells, None, fx=CELL, fy=CELL, interpolation=cv2.INTER_CUBIC)
     large = cv2.warpAffine(large, _jitter(large.shape[0], rng), large.shape[::-1])
-    threshold, softness = rng.uniform(0.27, 0.4), rng.uniform(0.1, 0.25)
+    threshold, softness = rng.uniform(0.37, 0.47), rng.uniform(0.12, 0.35)
     alpha = np.clip((large - threshold) / softness + 0.5, 0, 1).astype(np.float32)
 
     left, top, right, bottom = ink_box(alpha > 0.5)

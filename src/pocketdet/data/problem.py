@@ -35,10 +35,14 @@ class Problem:
     box: int | None = None
     detail: str = ""
 
-    def where(self, root: Path) -> str:
-        """Name the file below `root`, and the box in it."""
+    def file_below(self, root: Path) -> str:
+        """Name the file as seen from `root`."""
         inside = self.file.is_relative_to(root)
-        file = (self.file.relative_to(root) if inside else self.file).as_posix()
+        return (self.file.relative_to(root) if inside else self.file).as_posix()
+
+    def where(self, root: Path) -> str:
+        """Name the file as seen from `root`, and the box in it."""
+        file = self.file_below(root)
         return file if self.box is None else f"{file} box {self.box}"
 
 
@@ -167,3 +171,6 @@ PROBLEM_KINDS = (
     CATEGORY_IDS_DIFFER,
     NO_BOX,
 )
+
+# What a reader could make no sample or box of; it is listed in `Dataset.faults` only.
+UNREAD_KINDS = (MALFORMED, MISSING_ANNOTATION, MISSING_IMAGE, DAMAGED_IMAGE)

@@ -9,7 +9,7 @@ Item = TypeVar("Item")
 class Progress(Protocol):
     """Is called now and then with what is being done and how far it is."""
 
-    def __call__(self, doing: str, done: int, total: int) -> None: ...
+    def __call__(self, doing: str, done: int, total: int, /) -> None: ...
 
 
 def silent(doing: str, done: int, total: int) -> None:

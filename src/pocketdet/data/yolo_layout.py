@@ -91,8 +91,7 @@ def _names(content: dict[Any, Any], file: Path) -> dict[int, str]:
         if len(numbers) == len(names):
             return {int(number): numbers[number] for number in sorted(numbers, key=int)}
     raise ValueError(
-        f"`names` in {file} must be a list of class names, or numbers with names; "
-        f"got {names!r}."
+        f"`names` in {file} must be a list of class names, or numbers with names; got {names!r}."
     )
 
 

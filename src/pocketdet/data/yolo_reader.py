@@ -7,14 +7,13 @@ image without a label file has no boxes.
 from collections.abc import Sequence
 from pathlib import Path
 
-from pocketdet.conventions import ImageFile, Sample, UnreadableImage
+from pocketdet.conventions import ImageFile, Sample
+from pocketdet.data.annotated_picture import measured_picture
 from pocketdet.data.annotation_rows import UNKNOWN_LABEL, AnnotationRows, number_or_nan
 from pocketdet.data.data_card import DATA_CARD, read_data_card
 from pocketdet.data.dataset import Dataset
 from pocketdet.data.image_folder import image_ids
-from pocketdet.data.image_header import read_header
 from pocketdet.data.problem import (
-    DAMAGED_IMAGE,
     MALFORMED,
     MISSING_IMAGE,
     UNKNOWN_CLASS,
@@ -87,16 +86,14 @@ class _SplitReader:
         return [sample for sample in samples if sample is not None]
 
     def _sample(self, image: Path, image_id: str) -> Sample | None:
-        try:
-            header = read_header(image)
-        except UnreadableImage as error:
-            exists = image.is_file()
-            self._note(DAMAGED_IMAGE if exists else MISSING_IMAGE, image, str(error))
+        picture = measured_picture(image, split=self.split)
+        if isinstance(picture, Problem):
+            self.faults.append(picture)
             return None
-        picture = ImageFile(image, header.height, header.width)
-        return self._rows(label_file(image), picture).sample(picture, image_id)
+        rows = self._rows(label_file(image), picture)
+        return None if rows is None else rows.sample(picture, image_id)
 
-    def _rows(self, file: Path, picture: ImageFile) -> AnnotationRows:
+    def _rows(self, file: Path, picture: ImageFile) -> AnnotationRows | None:
         rows = AnnotationRows()
         if not file.is_file():
             return rows
@@ -104,7 +101,7 @@ class _SplitReader:
             lines = file.read_text(encoding="utf-8").splitlines()
         except UnicodeDecodeError as error:
             self._note(MALFORMED, file, f"no text: {error.reason}")
-            return rows
+            return None
         for number, line in enumerate(lines, start=1):
             words = line.split()
             box = box_xyxy_of(words[1:], height=picture.height, width=picture.width)

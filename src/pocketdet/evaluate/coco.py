@@ -8,6 +8,7 @@ import hotcoco
 import numpy as np
 from numpy.typing import NDArray
 import torch
+from torch import Tensor
 
 from pocketdet.conventions import ClassList, Detections, Sample, xyxy_to_xywh
 
@@ -88,22 +89,27 @@ def _ground_truth(samples: Sequence[Sample], classes: ClassList) -> hotcoco.COCO
         [{"id": label, "name": name} for label, name in enumerate(classes, start=1)],
         np.repeat(np.arange(1, len(samples) + 1), counts),
         torch.cat([sample.labels for sample in samples]).numpy() + 1,
-        xyxy_to_xywh(boxes_xyxy.double()).numpy(),
+        _as_written(boxes_xyxy),
         iscrowd=ignored.numpy(),
     )
 
 
 def _detection_rows(detections: Sequence[Detections]) -> NDArray[Any]:
     """Give (n, 7) rows of image id, x, y, width, height, score, category id, counted from 1."""
-    places = np.repeat(
-        np.arange(1, len(detections) + 1), [len(found) for found in detections]
-    )
-    boxes_xyxy = torch.cat([found.boxes_xyxy.double() for found in detections])
+    places = np.repeat(np.arange(1, len(detections) + 1), [len(found) for found in detections])
+    boxes_xyxy = torch.cat([found.boxes_xyxy for found in detections])
     scores = torch.cat([found.scores.double() for found in detections])
     labels = torch.cat([found.labels for found in detections])
-    return np.column_stack(
-        [places, xyxy_to_xywh(boxes_xyxy).numpy(), scores.numpy(), labels.numpy() + 1]
-    )
+    return np.column_stack([places, _as_written(boxes_xyxy), scores.numpy(), labels.numpy() + 1])
+
+
+def _as_written(boxes_xyxy: Tensor) -> NDArray[Any]:
+    """Give (n, 4) xywh to a thousandth of a pixel.
+
+    Files give decimals, which float32 holds only nearly; rounding brings them back, so that an
+    overlap that is exactly at a threshold is so here as well.
+    """
+    return xyxy_to_xywh(boxes_xyxy.double()).round(decimals=3).numpy()
 
 
 def _nan_for_missing(table: NDArray[Any]) -> NDArray[Any]:

@@ -2,9 +2,9 @@
 
 Follows the development kit's rules (Everingham et al. 2010, "The PASCAL Visual Object Classes
 Challenge", section 4.2; kits of 2007 and 2012): each detection, best score first, asks for
-the box of its class and image that it overlaps most. If they overlap by the threshold or more, the first
-to ask is right and later ones are wrong; who asks for a difficult box is not counted. The kit's
-"+ 1" in widths is not needed: boxes are continuous here (see `conventions.boxes`).
+the box of its class and image that it overlaps most. If they overlap by the threshold or more,
+the first to ask is right and later ones are wrong; who asks for a difficult box is not counted.
+The kit's "+ 1" in widths is not needed: boxes are continuous here (see `conventions.boxes`).
 """
 
 from collections.abc import Sequence
@@ -86,8 +86,13 @@ def voc_ap(
 
 
 def eleven_point_average(recall: NDArray[Any], precision: NDArray[Any]) -> float:
-    """Average the best precision at recall 0, .1, ..., 1 or more (VOC2007)."""
-    at_least = recall[None, :] >= np.arange(11)[:, None] / 10
+    """Average the best precision at recall 0, .1, ..., 1 or more (VOC2007).
+
+    The tenths are the floats of the published evaluators, in which 3 × .1 is just above .3: a
+    recall of exactly .3, .6 or .7 does not reach its tenth, and published numbers have this in
+    them.
+    """
+    at_least = recall[None, :] >= np.linspace(0, 1, 11)[:, None]
     return float(np.where(at_least, precision[None, :], 0.0).max(axis=1, initial=0.0).mean())
 
 

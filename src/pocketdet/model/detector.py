@@ -13,6 +13,7 @@ from pocketdet.conventions.image_file import read_rgb
 from pocketdet.model.box_coder import BoxCoder
 from pocketdet.model.config import DetectorConfig
 from pocketdet.model.decode import DecodeSettings, decode
+from pocketdet.model.evaluation_mode import evaluation_mode
 from pocketdet.model.head import Predictions
 
 Picture = Tensor | np.ndarray[Any, Any] | Path | str | ImageFile
@@ -122,10 +123,9 @@ class Detector(nn.Module):
         device = self.priors_cxcywh.device
         fitted = [self.contract.fit(picture) for picture in pictures]
         batch = torch.stack([image for image, _ in fitted]).to(device)
-        was_training = self.training
-        self.eval()
-        found = self.decode(self(self.preprocess(batch)), DecodeSettings(score_threshold=score))
-        self.train(was_training)
+        with evaluation_mode(self):
+            predictions = self(self.preprocess(batch))
+        found = self.decode(predictions, DecodeSettings(score_threshold=score))
         results: list[Detections] = []
         for picture, (_, placement), detections in zip(pictures, fitted, found, strict=True):
             boxes = placement.to_image(detections.boxes_xyxy.cpu())

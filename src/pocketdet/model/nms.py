@@ -12,7 +12,7 @@ from pocketdet.conventions.boxes import pairwise_iou
 
 BLOCK = 128  # boxes of a group that are settled together
 MAX_PAIRS = 1 << 20  # pairs held at once: what a core's cache takes
-FIRST_PREFIX = 1024  # best candidates that are tried first
+FIRST_CANDIDATES, MORE_CANDIDATES = 1024, 4096  # how many are looked at, best first
 
 
 def batched_nms(boxes_xyxy: Tensor, scores: Tensor, groups: Tensor, iou_threshold: float) -> Tensor:
@@ -72,16 +72,19 @@ def _best_of_each_row(scores: Tensor, threshold: float, count: int) -> Tensor:
 def _best_survivors(boxes_xyxy: Tensor, groups: Tensor, iou_threshold: float, count: int) -> Tensor:
     """Give the indices of the first `count` survivors of boxes that come best first.
 
-    Better boxes alone decide, so NMS of a prefix is exact, and a longer one is tried only
-    when the survivors are too few.
+    Better boxes alone decide, so the best are settled first, and the rest only when the
+    survivors are too few.
     """
-    length = min(max(FIRST_PREFIX, 2 * count), len(boxes_xyxy))
-    while True:
-        keep = _greedy(boxes_xyxy[:length], groups[:length], iou_threshold)
-        survivors = keep.nonzero().squeeze(1)
-        if len(survivors) >= count or length == len(boxes_xyxy):
-            return survivors[:count]
-        length = min(4 * length, len(boxes_xyxy))
+    kept = groups.new_zeros(0)
+    first, length = 0, FIRST_CANDIDATES
+    while first < len(groups) and len(kept) < count:
+        left = torch.arange(first, min(first + length, len(groups)), device=groups.device)
+        overlaps = pairwise_iou(boxes_xyxy[kept], boxes_xyxy[left]) > iou_threshold
+        hit = (overlaps & (groups[kept, None] == groups[left])).any(dim=0)
+        left = left[~hit]
+        kept = torch.cat([kept, left[_greedy(boxes_xyxy[left], groups[left], iou_threshold)]])
+        first, length = first + length, MORE_CANDIDATES
+    return kept[:count]
 
 
 def _greedy(boxes_xyxy: Tensor, groups: Tensor, iou_threshold: float) -> Tensor:

@@ -70,7 +70,13 @@ def place_priors(
     return torch.cat([part.reshape(-1, 4) for part in parts])
 
 
-def _ladder(sources: tuple[int, ...], bounds: tuple[float, ...]) -> tuple[PriorLevel, ...]:
+def prior_ladder(sources: tuple[int, ...], bounds: tuple[float, ...]) -> tuple[PriorLevel, ...]:
+    """Let each entry go from one bound to the next; `bounds` has one more value than `sources`."""
+    if len(bounds) != len(sources) + 1:
+        raise ValueError(
+            "`bounds` must have one value more than `sources`; got "
+            f"{len(bounds)} and {len(sources)}."
+        )
     return tuple(
         PriorLevel(source=source, smallest=bounds[step], largest=bounds[step + 1])
         for step, source in enumerate(sources)
@@ -80,8 +86,8 @@ def _ladder(sources: tuple[int, ...], bounds: tuple[float, ...]) -> tuple[PriorL
 PELEE_SOURCES = (0, 0, 1, 2, 3, 4)
 """Pelee's six heads: the finest map (19×19 at 304) feeds two of them."""
 
-PELEE_VOC_PRIORS = _ladder(PELEE_SOURCES, (0.10, 0.20, 0.37, 0.54, 0.71, 0.88, 1.05))
+PELEE_VOC_PRIORS = prior_ladder(PELEE_SOURCES, (0.10, 0.20, 0.37, 0.54, 0.71, 0.88, 1.05))
 """From 30.4 to 319.2 px at 304."""
 
-PELEE_COCO_PRIORS = _ladder(PELEE_SOURCES, (0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05))
+PELEE_COCO_PRIORS = prior_ladder(PELEE_SOURCES, (0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05))
 """From 21.28 to 319.2 px at 304. Weights trained with one set are useless with the other."""

@@ -9,7 +9,8 @@ from typing import BinaryIO
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file under a temporary name beside `path`, force it to disk, and rename it.
 
-    The temporary name is always the same, so that what a killed run leaves behind is overwritten.
+    The temporary name is always the same, so that what a killed run leaves behind is
+    overwritten.
     """
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("wb") as file:

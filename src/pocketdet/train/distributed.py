@@ -3,7 +3,7 @@
 Plain `torch.distributed`: see docs/decisions/0002-plain-torch-distributed.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -53,7 +53,7 @@ class World:
 
 
 @contextmanager
-def join_world(device: str = "auto") -> Iterator[World]:
+def join_world(device: str = "auto") -> Generator[World]:
     """Find this process's place and device, and leave in order at the end.
 
     `device` is "auto" (a CUDA GPU if there is one), "cpu", "cuda" or "cuda:N". Under `torchrun`
@@ -70,6 +70,7 @@ def join_world(device: str = "auto") -> Iterator[World]:
     dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
         control = dist.new_group(backend="gloo", timeout=WAIT_AT_MOST)
+        assert isinstance(control, dist.ProcessGroup)
         yield World(rank=dist.get_rank(), size=size, device=chosen, control=control)
     finally:
         dist.destroy_process_group()

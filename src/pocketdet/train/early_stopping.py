@@ -3,19 +3,27 @@
 from collections.abc import Mapping, Sequence
 import math
 
-SCORE = "AP"
+SCORE = "ap"
+"""The figure that chooses the best epoch: COCO's AP."""
 
 
-def best_score(history: Sequence[Mapping[str, float]]) -> float:
-    """Give the best AP so far; minus infinity before the first evaluation."""
-    return max((row[SCORE] for row in history if SCORE in row), default=-math.inf)
+def scores(history: Sequence[Mapping[str, float]]) -> list[float]:
+    """Give the AP of each evaluation; one that had nothing to score (NaN) counts as 0."""
+    found = [row[SCORE] for row in history if SCORE in row]
+    return [0.0 if math.isnan(score) else score for score in found]
 
 
-def has_stopped_improving(
-    history: Sequence[Mapping[str, float]], *, patience: int | None
-) -> bool:
-    """Say whether the last `patience` evaluations were all no better than one before them."""
-    scores = [row[SCORE] for row in history if SCORE in row]
-    if patience is None or len(scores) <= patience:
+def last_is_best(history: Sequence[Mapping[str, float]]) -> bool:
+    """Say whether the last epoch was evaluated and is better than all before it."""
+    if not history or SCORE not in history[-1]:
         return False
-    return max(scores[-patience:]) <= max(scores[:-patience])
+    *before, last = scores(history)
+    return all(last > score for score in before)
+
+
+def has_stopped_improving(history: Sequence[Mapping[str, float]], *, patience: int | None) -> bool:
+    """Say whether the last `patience` evaluations were all no better than one before them."""
+    found = scores(history)
+    if patience is None or len(found) <= patience:
+        return False
+    return max(found[-patience:]) <= max(found[:-patience])

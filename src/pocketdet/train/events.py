@@ -5,10 +5,24 @@ A watcher is any function of one event. It sees, it does not steer.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import Tensor
 
-from pocketdet.data.batches import Batch
+from pocketdet.data.batch import Batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Data and detector are there; `repairs` says what was done about bad annotations."""
+
+    folder: Path
+    repairs: str
+    num_train: int
+    num_val: int
+    num_classes: int
+    num_parameters: int
+    device: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +76,7 @@ class Ended:
     history: list[dict[str, float]]
 
 
-Event = Started | BatchSeen | StepDone | EvaluationStarted | EpochDone | Ended
+Event = Prepared | Started | BatchSeen | StepDone | EvaluationStarted | EpochDone | Ended
 Watcher = Callable[[Event], None]
 
 

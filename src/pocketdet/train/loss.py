@@ -39,6 +39,13 @@ class LossTerms:
         """Add everything up to a scalar; both terms weigh 1, as in the paper."""
         return self.classification.sum() + self.localization.sum()
 
+    def detach(self) -> "LossTerms":
+        """Give the same numbers without the graph behind them."""
+        return LossTerms(
+            classification=self.classification.detach(),
+            localization=self.localization.detach(),
+        )
+
 
 def detection_loss(class_logits: Tensor, box_deltas: Tensor, targets: Targets) -> LossTerms:
     """Compare (b, p, 1 + num_classes) logits and (b, p, 4) deltas with batched targets.

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 import math
 
 import torch
-from torch import Tensor
 
 from pocketdet.conventions import ImageFile, Sample
-from pocketdet.data.batches import Batch
+from pocketdet.data.batch import Batch
+from pocketdet.train.loss import LossTerms
 
 GRADIENT = "gradient"
 
@@ -22,36 +22,44 @@ def bad_terms(figures: Mapping[str, float]) -> list[str]:
 
 
 def blame(
-    figures: Mapping[str, float], images: Mapping[str, Sequence[str]], *, epoch: int, step: int
+    figures: Mapping[str, float], images: Sequence[str], *, epoch: int, step: int
 ) -> NonFiniteLoss:
-    """Say what went bad, when, and in which image files; `images` are those of each term."""
+    """Say what went bad, when, and in which image files."""
     bad = bad_terms(figures)
-    of_terms = [name for term in bad for name in images.get(term, ())]
-    files = list(dict.fromkeys(of_terms or images.get("", ())))
-    where = f" Images: {', '.join(files)}." if files else " Its images are in another process."
+    where = f" Images: {', '.join(images)}." if images else " Its images are in another process."
     return NonFiniteLoss(
-        f"the {' and the '.join(bad)} {_are(bad)} not finite ("
+        f"the {' and the '.join(bad)} {'is' if len(bad) == 1 else 'are'} not finite ("
         + ", ".join(f"{name} {value:g}" for name, value in figures.items())
-        + f") in step {step} of epoch {epoch}, so training stopped before the weights were "
-        f"changed.{where} Look at these images and their boxes; if they are sound, lower the "
-        "learning rate."
+        + f") in step {step} of epoch {epoch}, both counted from 0; training stopped before the "
+        f"weights were changed.{where} Look at these images and their boxes; if they are sound, "
+        "lower the learning rate."
     )
+
+
+def images_to_blame(
+    bad: Sequence[str],
+    terms: Sequence[LossTerms],
+    batches: Sequence[Batch],
+    samples: Sequence[Sample],
+) -> list[str]:
+    """Name the images whose own share of a bad term is not finite.
+
+    Without a bad term (only the gradient is bad) these are all images of the step.
+    """
+    names: list[str] = []
+    for of_batch, batch in zip(terms, batches, strict=True):
+        guilty = torch.full((len(batch),), fill_value=not bad)
+        for name in bad:
+            guilty |= ~torch.isfinite(of_batch.named()[name]).cpu()
+        files = image_files(batch, samples)
+        names += [file for file, is_guilty in zip(files, guilty, strict=True) if is_guilty]
+    return names
 
 
 def image_files(batch: Batch, samples: Sequence[Sample]) -> list[str]:
     """Name the files of a batch's images, or their ids where they are no files."""
     names: list[str] = []
     for image_id, index in zip(batch.image_ids, batch.indices, strict=True):
-        picture = samples[int(index)].picture if samples else None
+        picture = samples[index].picture if samples else None
         names.append(str(picture.path) if isinstance(picture, ImageFile) else image_id)
     return names
-
-
-def bad_images(values: Tensor, files: Sequence[str]) -> list[str]:
-    """Choose the files whose (b,) value is not finite."""
-    bad = (~torch.isfinite(values)).tolist()
-    return [file for file, is_bad in zip(files, bad, strict=True) if is_bad]
-
-
-def _are(names: Sequence[str]) -> str:
-    return "is" if len(names) == 1 else "are"

@@ -1,6 +1,7 @@
 """Mixed precision: which number format the forward pass runs in, and fp16's loss scaling."""
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 
@@ -27,7 +28,7 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
     return DTYPES[precision]
 
 
-def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[None]:
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
     """Run what is inside in `dtype`, as far as torch holds that to be safe."""
     enabled = dtype is not torch.float32
     return torch.autocast(device.type, dtype=dtype if enabled else None, enabled=enabled)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
+import torch
+
 from pocketdet.data.augment_settings import AugmentSettings
 
 Schedule = Literal["cosine", "multistep"]
@@ -80,11 +82,15 @@ class TrainSettings:
         for milestone in self.milestones:
             if not 0 < milestone < 1:
                 raise ValueError(
-                    "`milestones` must be fractions of the training, in (0, 1); got "
-                    f"{milestone:g}."
+                    f"`milestones` must be fractions of the training, in (0, 1); got {milestone:g}."
                 )
         _check_choice("schedule", self.schedule, get_args(Schedule))
         _check_choice("precision", self.precision, get_args(Precision))
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """How the network's kernels and input lie in memory."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format
 
     def _check(self, name: str, rule: str, holds: Callable[[Any], bool]) -> None:
         """Check one field; None stands for "without" where the field allows it."""
@@ -99,6 +105,4 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         close = get_close_matches(str(value), choices, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(
-            f"`{name}` must be one of {', '.join(choices)}; got {value!r}.{hint}"
-        )
+        raise ValueError(f"`{name}` must be one of {', '.join(choices)}; got {value!r}.{hint}")

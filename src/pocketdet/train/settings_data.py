@@ -25,7 +25,7 @@ def _plain(value: Any) -> Any:
 
 
 def _read(kind: Any, data: Any) -> Any:
-    if is_dataclass(kind) and isinstance(data, Mapping):
+    if isinstance(kind, type) and is_dataclass(kind) and isinstance(data, Mapping):
         hints = get_type_hints(kind)
         for name in data:
             known_name(str(name), hints, f"field of `{kind.__name__}`")

@@ -65,8 +65,10 @@ class TrainState:
 def begin(detector: Detector, settings: TrainSettings, world: World | None = None) -> TrainState:
     """Put a detector on its device and lay out its training, with nothing done yet."""
     world = world or World()
-    memory_format = torch.channels_last if settings.channels_last else torch.contiguous_format
-    detector.to(world.device).to(memory_format=memory_format)
+    detector.to(world.device)
+    for parameter in detector.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=settings.memory_format)
     average = None
     if settings.ema_decay is not None:
         average = WeightAverage(detector, decay=settings.ema_decay)

@@ -96,9 +96,7 @@ def _match(
     boxes_xyxy: Tensor, present: Tensor, priors_cxcywh: Tensor, *, iou_threshold: float
 ) -> tuple[Tensor, Tensor]:
     """Give, for each prior, the (b, p) place of its box and whether it has one."""
-    iou = pairwise_iou(
-        boxes_xyxy, cxcywh_to_xyxy(priors_cxcywh).expand(len(boxes_xyxy), -1, -1)
-    )
+    iou = pairwise_iou(boxes_xyxy, cxcywh_to_xyxy(priors_cxcywh).expand(len(boxes_xyxy), -1, -1))
     iou = torch.where(present[..., None], iou, -1.0)
     best_iou, prior_box = iou.max(dim=1)
     matched = best_iou >= iou_threshold
