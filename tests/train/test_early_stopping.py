@@ -1,16 +1,16 @@
-from pocketdet.train.early_stopping import has_stopped_improving, last_is_best, scores
+from pocketdet.train.early_stopping import best_epoch, has_stopped_improving, scores
 
 
 def history(*values):
     return [{"epoch": n, **({} if v is None else {"ap": v})} for n, v in enumerate(values)]
 
 
-def test_only_a_better_last_evaluation_is_the_best():
-    assert last_is_best(history(0.0))
-    assert last_is_best(history(0.1, None, 0.2))
-    assert not last_is_best(history(0.1, 0.2, 0.2))
-    assert not last_is_best(history(0.1, None))
-    assert not last_is_best([])
+def test_the_best_epoch_is_the_first_with_the_highest_ap():
+    rows = history(0.1, None, 0.2, 0.2, float("nan"))
+    assert best_epoch(rows) is rows[2]
+    assert best_epoch(history(0.0))["epoch"] == 0
+    assert best_epoch(history(None)) == {}
+    assert best_epoch([]) == {}
 
 
 def test_patience_counts_evaluations_and_not_epochs():

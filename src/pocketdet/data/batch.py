@@ -66,7 +66,7 @@ def collate(
     samples: Sequence[Sample], indices: Sequence[int], placements: Sequence[Placement] = ()
 ) -> Batch:
     """Put samples of one size, with boxes in input pixels, into a batch."""
-    learnt = [sample.keep(~(sample.difficult | sample.crowd)) for sample in samples]
+    learnt = [_learnt(sample) for sample in samples]
     # Stacked as (b, H, W, 3), the batch is `channels_last` without another copy.
     images = torch.stack([sample.image.permute(1, 2, 0) for sample in samples])
     return Batch(
@@ -78,3 +78,8 @@ def collate(
         indices=list(indices),
         placements=list(placements),
     )
+
+
+def _learnt(sample: Sample) -> Sample:
+    left_out = sample.difficult | sample.crowd
+    return sample.keep(~left_out) if bool(left_out.any()) else sample

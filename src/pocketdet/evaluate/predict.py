@@ -22,9 +22,9 @@ from pocketdet.evaluate.prediction import (
     PredictSettings,
     VideoPrediction,
 )
-from pocketdet.evaluate.run import evaluation_mode
 from pocketdet.evaluate.video import predict_video
 from pocketdet.model.detector import Detector
+from pocketdet.model.evaluation_mode import evaluation_mode
 
 NUM_READERS = 2
 PREDICTIONS = "predictions.json"
@@ -46,7 +46,8 @@ def predict_files(
     files = [*inputs.pictures, *inputs.videos]
     names = image_ids([file.name for file in files])
     pictures = {
-        file: out / f"{name}.jpg" for file, name in zip(inputs.pictures, names, strict=False)
+        file: out / f"{name}.jpg"
+        for file, name in zip(inputs.pictures, names[: len(inputs.pictures)], strict=True)
     }
     videos = {
         file: out / f"{name}.mp4"

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from pocketdet.model.evaluation_mode import evaluation_mode
+
 
 def count_parameters(network: nn.Module) -> int:
     """Count trainable values (weights, biases, scales of norms), not running statistics."""
@@ -18,10 +20,7 @@ def count_macs(network: nn.Module, inputs: Tensor) -> int:
 
     Norms, activations and sums are left out, as in the papers that count MACs.
     """
-    was_training = network.training
-    network.eval()
     counter: Any = FlopCounterMode(display=False)
-    with counter:
+    with evaluation_mode(network), counter:
         network(inputs)
-    network.train(was_training)
     return int(counter.get_total_flops()) // 2

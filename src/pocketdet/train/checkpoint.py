@@ -16,7 +16,7 @@ import torch
 from pocketdet.model.saved_detector import detector_from_data, detector_to_data
 from pocketdet.train.atomic_file import write_atomically
 from pocketdet.train.distributed import World
-from pocketdet.train.early_stopping import last_is_best
+from pocketdet.train.early_stopping import best_epoch
 from pocketdet.train.settings import TrainSettings
 from pocketdet.train.settings_data import settings_from_data, settings_to_data
 from pocketdet.train.state import TrainState, begin
@@ -40,7 +40,7 @@ def save_checkpoints(
             "source": dict(source),
         },
     }
-    if last_is_best(state.history):
+    if state.history and best_epoch(state.history) is state.history[-1]:
         write_atomically(folder / BEST, lambda file: torch.save(data, file))
     write_atomically(folder / LAST, lambda file: torch.save(data, file))
 

@@ -9,16 +9,17 @@ SCORE = "ap"
 
 def scores(history: Sequence[Mapping[str, float]]) -> list[float]:
     """Give the AP of each evaluation; one that had nothing to score (NaN) counts as 0."""
-    found = [row[SCORE] for row in history if SCORE in row]
-    return [0.0 if math.isnan(score) else score for score in found]
+    return [_score(row) for row in history if SCORE in row]
 
 
-def last_is_best(history: Sequence[Mapping[str, float]]) -> bool:
-    """Say whether the last epoch was evaluated and is better than all before it."""
-    if not history or SCORE not in history[-1]:
-        return False
-    *before, last = scores(history)
-    return all(last > score for score in before)
+def best_epoch(history: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
+    """Give the row with the highest AP, of equal ones the first; empty before any evaluation."""
+    rows = [row for row in history if SCORE in row]
+    return max(rows, key=_score, default={})
+
+
+def _score(row: Mapping[str, float]) -> float:
+    return 0.0 if math.isnan(row[SCORE]) else row[SCORE]
 
 
 def has_stopped_improving(history: Sequence[Mapping[str, float]], *, patience: int | None) -> bool:

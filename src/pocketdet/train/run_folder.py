@@ -26,7 +26,7 @@ class RunFolder:
     @classmethod
     def create(cls, parent: Path, name: str) -> "RunFolder":
         """Make the folder of a name that the user chose; raises `ValueError` if it exists."""
-        if not name or Path(name).name != name:
+        if Path(name).name != name or name in ("", ".."):
             raise ValueError(f"`name` must be the name of a folder, without a path; got {name!r}.")
         path = parent / name
         parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,16 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 MAY_BE_NONE = ("max_minutes", "patience", "clip_norm", "ema_decay", "num_workers")
 
+COUNTS = (
+    "epochs",
+    "patience",
+    "evaluate_every",
+    "batch_size",
+    "accumulate",
+    "num_workers",
+    "seed",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
@@ -86,6 +96,12 @@ class TrainSettings:
                 )
         _check_choice("schedule", self.schedule, get_args(Schedule))
         _check_choice("precision", self.precision, get_args(Precision))
+        self._check_switches()
+
+    def _check_switches(self) -> None:
+        for name in ("channels_last", "cache"):
+            if getattr(self, name) not in (True, False):
+                raise ValueError(f"`{name}` must be true or false; got {getattr(self, name)!r}.")
 
     @property
     def memory_format(self) -> torch.memory_format:
@@ -97,8 +113,9 @@ class TrainSettings:
         value = getattr(self, name)
         if value is None and name in MAY_BE_NONE:
             return
-        if value is None or not holds(value):
-            raise ValueError(f"`{name}` must be {rule}; got {value!r}.")
+        kind, numbers = ("a whole number", int) if name in COUNTS else ("a number", int | float)
+        if not isinstance(value, numbers) or isinstance(value, bool) or not holds(value):
+            raise ValueError(f"`{name}` must be {kind} {rule}; got {value!r}.")
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -18,21 +18,25 @@ from pocketdet.train.settings_data import settings_from_data, settings_to_data
 AUGMENTATIONS = {"pelee": PELEE_AUGMENT, "light": LIGHT_AUGMENT, "none": NO_AUGMENT}
 
 
-def read_settings(file: Path | None = None, **changes: Any) -> TrainSettings:
+def read_settings(
+    file: Path | None = None, *, no_ema: bool = False, **changes: Any
+) -> TrainSettings:
     """Read a settings file, if there is one, and change what is given and not None.
 
-    The `settings.yaml` of a run is such a file. `augmentation` may be a name of `AUGMENTATIONS`,
-    here and in the file. Raises `ValueError` that names the setting.
+    `no_ema` stands for `ema_decay=None`. The `settings.yaml` of a run is such a file.
+    `augmentation` may be a name of `AUGMENTATIONS`, here and in the file. Raises `ValueError`
+    that names the setting.
     """
     data = settings_to_data(TrainSettings()) | (_parse(file) if file else {})
     data |= {name: value for name, value in changes.items() if value is not None}
+    data |= {"ema_decay": None} if no_ema else {}
     if isinstance(data["augmentation"], str):
         data["augmentation"] = settings_to_data(
             TrainSettings(augmentation=named_augmentation(data["augmentation"]))
         )["augmentation"]
     try:
         return settings_from_data(data)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f"{file}: {error}" if file else str(error)) from error
 
 
