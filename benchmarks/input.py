@@ -29,19 +29,19 @@ import torch
 
 from pocketdet import recipes
 from pocketdet.conventions import ImageFile, InputContract, Sample
-from pocketdet.data.augment import Augmentation
-from pocketdet.data.augment_settings import (
+from pocketdet.data.augment.augmentation import Augmentation
+from pocketdet.data.augment.settings import (
     LIGHT_AUGMENT,
     NO_AUGMENT,
     PELEE_AUGMENT,
     AugmentSettings,
 )
-from pocketdet.data.batches import Batch, TrainBatches
 from pocketdet.data.dataset import Traits
-from pocketdet.data.epoch_order import EpochOrder
-from pocketdet.data.image_cache import ImageCache, cached_images
+from pocketdet.data.loading.batches import Batch, TrainBatches
+from pocketdet.data.loading.epoch_order import EpochOrder
+from pocketdet.data.loading.image_cache import ImageCache, cached_images
+from pocketdet.data.loading.prefetch import prefetched
 from pocketdet.data.open import open_dataset
-from pocketdet.data.prefetch import prefetched
 from pocketdet.data.repair import repair
 from pocketdet.model import build
 from pocketdet.train.distributed import World, resolve_device

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any
 
 from pocketdet import recipes
-from pocketdet.data.augment_settings import LIGHT_AUGMENT
+from pocketdet.data.augment.settings import LIGHT_AUGMENT
 from pocketdet.data.open import DIGITS
 from pocketdet.data.progress import Progress, silent
 from pocketdet.evaluate.evaluation import Evaluation

@@ -6,12 +6,12 @@ import os
 import torch
 
 from pocketdet.conventions import ClassList, InputContract, Sample
-from pocketdet.data.augment import Augmentation
-from pocketdet.data.batches import TrainBatches
+from pocketdet.data.augment.augmentation import Augmentation
 from pocketdet.data.cache_folder import cache_folder
 from pocketdet.data.dataset import Traits
-from pocketdet.data.epoch_order import EpochOrder
-from pocketdet.data.image_cache import cached_images
+from pocketdet.data.loading.batches import TrainBatches
+from pocketdet.data.loading.epoch_order import EpochOrder
+from pocketdet.data.loading.image_cache import cached_images
 from pocketdet.data.open import open_dataset
 from pocketdet.data.progress import Progress
 from pocketdet.data.repair import RepairSummary, repair_dataset

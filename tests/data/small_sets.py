@@ -8,7 +8,7 @@ import torch
 
 from pocketdet.conventions import ClassList, ImageFile, Sample
 from pocketdet.data.dataset import Dataset, Traits
-from pocketdet.data.formats import write_dataset
+from pocketdet.data.formats.any_format import write_dataset
 
 CLASSES = ClassList.of(["zebra", "ant", "mole"])
 HEIGHT, WIDTH = 48, 64

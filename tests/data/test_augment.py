@@ -8,18 +8,18 @@ import pytest
 import torch
 
 from pocketdet.conventions import InputContract, Sample, pairwise_iou
-from pocketdet.data.augment import Augmentation
-from pocketdet.data.augment_settings import (
+from pocketdet.data.augment.augmentation import Augmentation
+from pocketdet.data.augment.crop import contains_centre, cropped
+from pocketdet.data.augment.expand import expanded
+from pocketdet.data.augment.photometric import with_colour, with_levels
+from pocketdet.data.augment.settings import (
     LIGHT_AUGMENT,
     NO_AUGMENT,
     PELEE_AUGMENT,
     AugmentSettings,
 )
-from pocketdet.data.crop import contains_centre, cropped
+from pocketdet.data.augment.window import Window
 from pocketdet.data.dataset import Traits
-from pocketdet.data.expand import expanded
-from pocketdet.data.photometric import with_colour, with_levels
-from pocketdet.data.window import Window
 
 # Black padding, so that no colour but a marker's stands out.
 WARP = InputContract(height=120, width=152, mean=(0.0, 0.0, 0.0))

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from pocketdet.conventions import ImageFile, InputContract, Sample, UnreadableImage
-from pocketdet.data.augment import Augmentation
-from pocketdet.data.augment_settings import PELEE_AUGMENT
-from pocketdet.data.batches import Batch, TrainBatches, eval_batches
+from pocketdet.data.augment.augmentation import Augmentation
+from pocketdet.data.augment.settings import PELEE_AUGMENT
 from pocketdet.data.dataset import Traits
-from pocketdet.data.epoch_order import Draw, EpochOrder, sample_rng
-from pocketdet.data.prefetch import prefetched
+from pocketdet.data.loading.batches import Batch, TrainBatches, eval_batches
+from pocketdet.data.loading.epoch_order import Draw, EpochOrder, sample_rng
+from pocketdet.data.loading.prefetch import prefetched
 
 CONTRACT = InputContract(height=40, width=56)
 AUGMENT = Augmentation(CONTRACT, Traits(), PELEE_AUGMENT)

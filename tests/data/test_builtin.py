@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from pocketdet.data.builtin import BuiltinSettings, builtin_dataset
 from pocketdet.data.cache_folder import cache_folder
-from pocketdet.data.check import check_dataset
-from pocketdet.data.formats import read_dataset
+from pocketdet.data.checking.check import check_dataset
+from pocketdet.data.digits.builtin import BuiltinSettings, builtin_dataset
+from pocketdet.data.formats.any_format import read_dataset
 from pocketdet.data.progress import silent
 
 SMALL = BuiltinSettings(num_train=7, num_val=3, seed=5)
@@ -75,7 +75,7 @@ def test_whoever_comes_second_takes_what_the_first_has_made(made: Path, tmp_path
     def another_process_is_faster(doing: str, done: int, total: int) -> None:
         if done == total:
             script = (
-                "from pathlib import Path; from pocketdet.data.builtin import *;"
+                "from pathlib import Path; from pocketdet.data.digits.builtin import *;"
                 f"builtin_dataset(root=Path({str(tmp_path)!r}), settings={SMALL!r}, num_processes=1)"
             )
             subprocess.run([sys.executable, "-c", script], check=True)

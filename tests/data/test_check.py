@@ -12,9 +12,9 @@ from small_sets import healthy, write_image
 from typer.testing import CliRunner
 
 from pocketdet.cli import app
-from pocketdet.data.check import find_problems
+from pocketdet.data.checking.check import find_problems
 from pocketdet.data.dataset import FORMATS
-from pocketdet.data.formats import read_dataset
+from pocketdet.data.formats.any_format import read_dataset
 from pocketdet.data.problem import PROBLEM_KINDS
 from pocketdet.data.repair import repair_dataset
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from small_sets import write_image
 
-from pocketdet.data.coco_reader import read_coco
-from pocketdet.data.formats import read_dataset
+from pocketdet.data.formats.any_format import read_dataset
+from pocketdet.data.formats.coco_reader import read_coco
 
 CATEGORIES = [{"id": 7, "name": "zebra"}, {"id": 3, "name": "ant"}]
 

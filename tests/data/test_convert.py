@@ -8,10 +8,10 @@ from small_sets import assert_same_data, healthy, small_dataset, write_image
 import torch
 
 from pocketdet.conventions import ClassList, ImageFile, Sample
-from pocketdet.data.convert import convert
 from pocketdet.data.dataset import FORMATS, Dataset, Traits
-from pocketdet.data.formats import read_dataset, write_dataset
-from pocketdet.data.losses import Losses
+from pocketdet.data.formats.any_format import read_dataset, write_dataset
+from pocketdet.data.formats.convert import convert
+from pocketdet.data.formats.losses import Losses
 
 DIRECTIONS = [(source, target) for source in FORMATS for target in FORMATS if source != target]
 SIZES = [(1, 1), (37, 53), (1200, 1600)]

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from pocketdet.conventions import ClassList
-from pocketdet.data.data_card import DataCard, read_data_card, write_data_card
 from pocketdet.data.dataset import Traits
+from pocketdet.data.formats.data_card import DataCard, read_data_card, write_data_card
 
 
 @pytest.mark.parametrize("classes", [None, ClassList.of(["b", "a: c", "1", "no"])])

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from small_sets import small_dataset
 
-from pocketdet.data.repeated_images import may_share
+from pocketdet.data.checking.repeated_images import may_share
 
 
 def test_an_unknown_split_names_the_nearest(tmp_path: Path) -> None:

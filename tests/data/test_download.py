@@ -13,8 +13,8 @@ from file_server import Served, serve
 import numpy as np
 import pytest
 
-from pocketdet.data.download import DownloadFailed, Patience, download
-from pocketdet.data.sources import SOURCES, Archive, find_source
+from pocketdet.data.downloads.download import DownloadFailed, Patience, download
+from pocketdet.data.downloads.sources import SOURCES, Archive, find_source
 
 CONTENT = np.random.default_rng(0).bytes(1_000_000)
 AT_ONCE = Patience(first_wait=0, timeout=5)
@@ -191,8 +191,8 @@ def test_a_killed_process_loses_little(served: Served, tmp_path: Path) -> None:
     archive = archive_of(served)
     script = textwrap.dedent(f"""
         from pathlib import Path
-        from pocketdet.data.download import download
-        from pocketdet.data.sources import Archive
+        from pocketdet.data.downloads.download import download
+        from pocketdet.data.downloads.sources import Archive
         archive = Archive(urls={archive.urls!r}, file_name="set.zip", md5={archive.md5!r})
         download(archive, Path({str(tmp_path)!r}))
     """)

@@ -14,15 +14,15 @@ import pytest
 from typer.testing import CliRunner
 
 from pocketdet.cli import app
-from pocketdet.data import get as get_module
-from pocketdet.data import sources
-from pocketdet.data.data_card import read_data_card
 from pocketdet.data.dataset import Traits
-from pocketdet.data.download import DownloadFailed, Patience
-from pocketdet.data.formats import read_dataset
-from pocketdet.data.get import get_dataset
-from pocketdet.data.sources import COCO2017, VOC2007, Archive, Source
-from pocketdet.data.unpack import DamagedArchive, UnsafeArchive, unpack
+from pocketdet.data.downloads import get as get_module
+from pocketdet.data.downloads import sources
+from pocketdet.data.downloads.download import DownloadFailed, Patience
+from pocketdet.data.downloads.get import get_dataset
+from pocketdet.data.downloads.sources import COCO2017, VOC2007, Archive, Source
+from pocketdet.data.downloads.unpack import DamagedArchive, UnsafeArchive, unpack
+from pocketdet.data.formats.any_format import read_dataset
+from pocketdet.data.formats.data_card import read_data_card
 
 AT_ONCE = Patience(first_wait=0, timeout=5)
 JPEG = cv2.imencode(".jpg", np.zeros((20, 30, 3), np.uint8))[1].tobytes()

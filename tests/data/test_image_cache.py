@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from pocketdet.conventions import ImageFile, InputContract, Sample, UnreadableImage
-from pocketdet.data.augment import Augmentation
-from pocketdet.data.augment_settings import NO_AUGMENT, PELEE_AUGMENT
-from pocketdet.data.batches import TrainBatches
+from pocketdet.data.augment.augmentation import Augmentation
+from pocketdet.data.augment.settings import NO_AUGMENT, PELEE_AUGMENT
 from pocketdet.data.dataset import Traits
-from pocketdet.data.epoch_order import EpochOrder
-from pocketdet.data.image_cache import cached_images, stored_size
+from pocketdet.data.loading.batches import TrainBatches
+from pocketdet.data.loading.epoch_order import EpochOrder
+from pocketdet.data.loading.image_cache import cached_images, stored_size
 
 CONTRACT = InputContract(height=48, width=64)
 

@@ -7,7 +7,12 @@ from PIL import Image
 import pytest
 
 from pocketdet.conventions import UnreadableImage
-from pocketdet.data.image_header import ImageHeader, ends_properly, parse_header, read_header
+from pocketdet.data.formats.image_header import (
+    ImageHeader,
+    ends_properly,
+    parse_header,
+    read_header,
+)
 
 KINDS = {
     "baseline": ("jpg", {}),

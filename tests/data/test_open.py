@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pocketdet.data import open as open_module
-from pocketdet.data.builtin import BuiltinSettings, builtin_dataset
+from pocketdet.data.digits.builtin import BuiltinSettings, builtin_dataset
 from pocketdet.data.open import open_dataset
 from pocketdet.data.progress import silent
 

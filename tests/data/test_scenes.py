@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from pocketdet.conventions import pairwise_iou
-from pocketdet.data.backgrounds import FIELDS, draw_background
-from pocketdet.data.clutter import SHAPES
-from pocketdet.data.handwriting import ink_box, load_handwriting, render_ink
-from pocketdet.data.scenes import BRIGHTNESS, Scene, SceneSettings, draw_scene
+from pocketdet.data.digits.backgrounds import FIELDS, draw_background
+from pocketdet.data.digits.clutter import SHAPES
+from pocketdet.data.digits.handwriting import ink_box, load_handwriting, render_ink
+from pocketdet.data.digits.scenes import BRIGHTNESS, Scene, SceneSettings, draw_scene
 
 SETTINGS = SceneSettings()
 
@@ -50,11 +50,13 @@ def test_no_handwriting_is_in_both_halves() -> None:
 def test_no_part_of_a_photograph_is_in_both_halves(monkeypatch: pytest.MonkeyPatch) -> None:
     columns = np.broadcast_to(np.arange(640) // 4, (427, 640))
     marked = np.repeat(columns[..., None], 3, axis=2).astype(np.uint8)
-    monkeypatch.setattr("pocketdet.data.backgrounds._photographs", lambda: (marked,))
-    monkeypatch.setattr("pocketdet.data.backgrounds.PHOTOGRAPH_SHARE", 1.0)
+    monkeypatch.setattr("pocketdet.data.digits.backgrounds._photographs", lambda: (marked,))
+    monkeypatch.setattr("pocketdet.data.digits.backgrounds.PHOTOGRAPH_SHARE", 1.0)
     # Neither contrast nor brightness: each pixel says which column it came from.
     rng = np.random.default_rng(0)
-    monkeypatch.setattr("pocketdet.data.backgrounds._change_light", lambda canvas, rng: canvas)
+    monkeypatch.setattr(
+        "pocketdet.data.digits.backgrounds._change_light", lambda canvas, rng: canvas
+    )
     train = [draw_background(180, 220, half="train", rng=rng) for _ in range(50)]
     val = [draw_background(180, 220, half="val", rng=rng) for _ in range(50)]
     assert max(canvas.max() for canvas in train) < 80
@@ -78,16 +80,18 @@ def test_the_boxes_are_where_the_picture_differs_from_itself_without_ink(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The boxes are held against pixels, not against the masks that they are made of."""
-    monkeypatch.setattr("pocketdet.data.scenes._take_photograph", lambda canvas, rng: canvas)
+    monkeypatch.setattr("pocketdet.data.digits.scenes._take_photograph", lambda canvas, rng: canvas)
     settings = SceneSettings(max_digits=1, paper_share=0)
     for number in range(20):
         scene = draw_scene(number, half="train", seed=1, settings=settings)
-        monkeypatch.setattr("pocketdet.data.scenes._choose_ink", _same_as_background)
+        monkeypatch.setattr("pocketdet.data.digits.scenes._choose_ink", _same_as_background)
         with monkeypatch.context() as patch:
-            patch.setattr("pocketdet.data.scenes.paint", lambda canvas, alpha, colour: None)
+            patch.setattr("pocketdet.data.digits.scenes.paint", lambda canvas, alpha, colour: None)
             bare = draw_scene(number, half="train", seed=1, settings=settings)
         monkeypatch.undo()
-        monkeypatch.setattr("pocketdet.data.scenes._take_photograph", lambda canvas, rng: canvas)
+        monkeypatch.setattr(
+            "pocketdet.data.digits.scenes._take_photograph", lambda canvas, rng: canvas
+        )
         change = np.abs(scene.image.astype(float) - bare.image).max(2)
         found = ink_box(change > 0.5 * np.percentile(change[change > 0], 90))
         assert np.abs(np.array(found) - scene.boxes_xyxy[0]).max() <= 2

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 import pytest
 from small_sets import healthy
 
-from pocketdet.data.check import check_dataset
+from pocketdet.data.checking.check import check_dataset
 from pocketdet.data.dataset import FORMATS
-from pocketdet.data.formats import read_dataset
+from pocketdet.data.formats.any_format import read_dataset
 from pocketdet.data.repair import repair_dataset
 
 FILES = {

@@ -4,8 +4,8 @@ import pytest
 from small_sets import assert_same_data, healthy, small_dataset, write_image
 
 from pocketdet.data.dataset import Traits
-from pocketdet.data.formats import read_dataset
-from pocketdet.data.voc_reader import read_voc
+from pocketdet.data.formats.any_format import read_dataset
+from pocketdet.data.formats.voc_reader import read_voc
 
 OBJECT = """<object><name>{name}</name><difficult>{difficult}</difficult><bndbox>
 <xmin>{box[0]}</xmin><ymin>{box[1]}</ymin><xmax>{box[2]}</xmax><ymax>{box[3]}</ymax></bndbox></object>"""

@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 from small_sets import write_image
 
-from pocketdet.data.formats import read_dataset
-from pocketdet.data.yolo_layout import label_file
-from pocketdet.data.yolo_line import box_xyxy_of
-from pocketdet.data.yolo_reader import read_yolo
+from pocketdet.data.formats.any_format import read_dataset
+from pocketdet.data.formats.yolo_layout import label_file
+from pocketdet.data.formats.yolo_line import box_xyxy_of
+from pocketdet.data.formats.yolo_reader import read_yolo
 
 
 def write_yolo_image(image: Path, label: str | None) -> None:

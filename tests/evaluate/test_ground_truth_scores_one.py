@@ -8,7 +8,7 @@ import torch
 
 from pocketdet import recipes
 from pocketdet.conventions import ClassList, Detections, InputContract, Sample
-from pocketdet.data.batches import eval_batches
+from pocketdet.data.loading.batches import eval_batches
 from pocketdet.data.open import open_dataset
 from pocketdet.data.repair import repair
 from pocketdet.evaluate import evaluate_detections

@@ -3,7 +3,7 @@ from dataclasses import fields, replace
 import pytest
 import yaml
 
-from pocketdet.data.augment_settings import AugmentSettings
+from pocketdet.data.augment.settings import AugmentSettings
 from pocketdet.train.settings import TrainSettings
 from pocketdet.train.settings_data import settings_from_data, settings_to_data
 

@@ -20,7 +20,7 @@ from pocketdet.cli import app, main
 from pocketdet.config_file import load_config, save_config
 from pocketdet.conventions import ClassList
 from pocketdet.data.dataset import Dataset, Traits
-from pocketdet.data.formats import write_dataset
+from pocketdet.data.formats.any_format import write_dataset
 from pocketdet.model import Detector
 from pocketdet.train.checkpoint import read_checkpoint
 from pocketdet.train.settings_file import read_settings

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 
 from pocketdet.conventions import InputContract, Sample
-from pocketdet.data.augment import Augmentation
-from pocketdet.data.augment_settings import AugmentSettings
-from pocketdet.data.batches import TrainBatches
+from pocketdet.data.augment.augmentation import Augmentation
+from pocketdet.data.augment.settings import AugmentSettings
 from pocketdet.data.dataset import Traits
-from pocketdet.data.epoch_order import EpochOrder
+from pocketdet.data.loading.batches import TrainBatches
+from pocketdet.data.loading.epoch_order import EpochOrder
 from pocketdet.model import (
     BatchNorm,
     Detector,

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pocketdet.data.check_report import by_kind, is_healthy, split_sizes
+from pocketdet.data.checking.check_report import by_kind, is_healthy, split_sizes
 from pocketdet.data.dataset import Dataset
 from pocketdet.data.problem import Problem, ProblemKind
 

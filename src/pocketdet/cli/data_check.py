@@ -24,8 +24,8 @@ def check(
 
     from pocketdet.cli.check_table import show_check
     from pocketdet.cli.progress_bar import progress_bar
-    from pocketdet.data.check import check_dataset
-    from pocketdet.data.check_report import check_as_json, is_healthy
+    from pocketdet.data.checking.check import check_dataset
+    from pocketdet.data.checking.check_report import check_as_json, is_healthy
     from pocketdet.data.open import open_dataset
 
     with progress_bar() as progress:

@@ -22,7 +22,7 @@ def convert(
     from rich.console import Console
 
     from pocketdet.cli.progress_bar import progress_bar
-    from pocketdet.data.convert import convert as convert_dataset
+    from pocketdet.data.formats.convert import convert as convert_dataset
 
     with progress_bar() as progress:
         conversion = convert_dataset(

@@ -18,8 +18,8 @@ def get(
     """
     from pocketdet.cli.byte_bar import byte_bar
     from pocketdet.cli.fetched_text import fetched_as_json, fetched_as_text
-    from pocketdet.data.get import get_dataset
-    from pocketdet.data.sources import find_source
+    from pocketdet.data.downloads.get import get_dataset
+    from pocketdet.data.downloads.sources import find_source
 
     source = find_source(name)
     with byte_bar() as progress:

@@ -2,7 +2,7 @@
 
 import json
 
-from pocketdet.data.get import Fetched
+from pocketdet.data.downloads.get import Fetched
 
 
 def fetched_as_text(fetched: Fetched) -> str:

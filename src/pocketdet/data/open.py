@@ -3,9 +3,9 @@
 from difflib import get_close_matches
 from pathlib import Path
 
-from pocketdet.data.builtin import builtin_dataset
 from pocketdet.data.dataset import Dataset
-from pocketdet.data.formats import read_dataset
+from pocketdet.data.digits.builtin import builtin_dataset
+from pocketdet.data.formats.any_format import read_dataset
 from pocketdet.data.progress import Progress, silent
 
 DIGITS = "digits"

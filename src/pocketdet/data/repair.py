@@ -11,7 +11,7 @@ from pocketdet.conventions import ClassList, ImageFile, Sample, UnreadableImage
 from pocketdet.conventions.image_file import read_rgb
 from pocketdet.data.box_state import BoxState, box_state
 from pocketdet.data.dataset import Dataset
-from pocketdet.data.image_header import ends_properly, read_header
+from pocketdet.data.formats.image_header import ends_properly, read_header
 from pocketdet.data.problem import (
     DAMAGED_IMAGE,
     DUPLICATE_BOX,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import os
 from pathlib import Path
 
-from pocketdet.data.image_folder import list_images
+from pocketdet.data.formats.image_folder import list_images
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"})
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pocketdet.conventions import UnreadableImage
 from pocketdet.conventions.image_file import read_rgb
-from pocketdet.data.image_folder import image_ids
+from pocketdet.data.formats.image_folder import image_ids
 from pocketdet.data.progress import Progress, silent
 from pocketdet.evaluate.draw import draw_detections
 from pocketdet.evaluate.inputs import Inputs

@@ -7,7 +7,7 @@ from time import perf_counter
 import torch
 
 from pocketdet.conventions import Detections, Placement, Sample, clip_boxes
-from pocketdet.data.batches import eval_batches
+from pocketdet.data.loading.batches import eval_batches
 from pocketdet.data.progress import Progress, silent
 from pocketdet.evaluate.evaluation import Evaluation
 from pocketdet.evaluate.score import evaluate_detections

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pocketdet.conventions import ClassList, InputContract
-from pocketdet.data.batch import Batch
+from pocketdet.data.loading.batch import Batch
 from pocketdet.train.atomic_file import write_atomically
 from pocketdet.train.events import BatchSeen, Event
 from pocketdet.train.run_folder import RunFolder

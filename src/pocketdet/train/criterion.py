@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pocketdet.data.batch import Batch
+from pocketdet.data.loading.batch import Batch
 from pocketdet.model import BoxCoder, Predictions
 from pocketdet.train.loss import LossTerms, detection_loss
 from pocketdet.train.targets import Targets, assign_batch

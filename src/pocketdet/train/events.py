@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from pocketdet.data.batch import Batch
+from pocketdet.data.loading.batch import Batch
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ from itertools import islice
 import numpy as np
 import torch
 
-from pocketdet.data.batch import Batch
-from pocketdet.data.prefetch import prefetched
+from pocketdet.data.loading.batch import Batch
+from pocketdet.data.loading.prefetch import prefetched
 from pocketdet.train.early_stopping import has_stopped_improving
 from pocketdet.train.events import Ended, EpochDone, EvaluationStarted, Started, StepDone
 from pocketdet.train.plan import TrainPlan

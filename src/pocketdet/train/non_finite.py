@@ -6,7 +6,7 @@ import math
 import torch
 
 from pocketdet.conventions import ImageFile, Sample
-from pocketdet.data.batch import Batch
+from pocketdet.data.loading.batch import Batch
 from pocketdet.train.loss import LossTerms
 
 GRADIENT = "gradient"

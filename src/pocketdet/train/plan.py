@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pocketdet.conventions import Sample
-from pocketdet.data.batch import Batch
+from pocketdet.data.loading.batch import Batch
 from pocketdet.model import Detector
 from pocketdet.train.distributed import World
 from pocketdet.train.events import Watcher, nobody

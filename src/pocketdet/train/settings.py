@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 import torch
 
-from pocketdet.data.augment_settings import AugmentSettings
+from pocketdet.data.augment.settings import AugmentSettings
 
 Schedule = Literal["cosine", "multistep"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from pocketdet.data.augment_settings import (
+from pocketdet.data.augment.settings import (
     LIGHT_AUGMENT,
     NO_AUGMENT,
     PELEE_AUGMENT,

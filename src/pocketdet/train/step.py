@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from pocketdet.data.batch import Batch
+from pocketdet.data.loading.batch import Batch
 from pocketdet.model import Predictions
 from pocketdet.train.criterion import Criterion
 from pocketdet.train.events import BatchSeen, StepDone

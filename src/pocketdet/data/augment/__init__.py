@@ -1,0 +1,1 @@
+"""Training augmentation: pictures and boxes moved together."""

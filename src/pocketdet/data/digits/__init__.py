@@ -1,0 +1,1 @@
+"""The built-in data set: handwritten digits on photographs and textures."""

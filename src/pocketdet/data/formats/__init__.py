@@ -1,0 +1,1 @@
+"""Pascal VOC, COCO and YOLO: reading, writing, converting."""
