@@ -109,10 +109,13 @@ def training_batches(
 def resolve_workers(num_workers: int | None, device: torch.device) -> int:
     """Choose how many processes prepare batches, where the settings leave it open.
 
-    Training on a CPU needs the cores itself, and one process is enough to feed it.
+    Training on a CPU uses all cores itself: a process beside it makes torch's threads wait for
+    each other, which costs more than preparing the batches in between (benchmarks/input.py).
     """
     if num_workers is not None:
         return num_workers
+    if device.type == "cpu":
+        return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     share = (cores or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return min(1 if device.type == "cpu" else MOST_WORKERS, max(0, share - 1))
+    return min(MOST_WORKERS, max(0, share - 1))

@@ -23,10 +23,10 @@ def check(
     import json
 
     from pocketdet.cli.check_table import show_check
-    from pocketdet.cli.progress_bar import progress_bar
     from pocketdet.data.checking.check import check_dataset
     from pocketdet.data.checking.check_report import check_as_json, is_healthy
     from pocketdet.data.open import open_dataset
+    from pocketdet.data.progress_bar import progress_bar
 
     with progress_bar() as progress:
         dataset = open_dataset(data, format=source_format, progress=progress)

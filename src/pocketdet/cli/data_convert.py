@@ -21,8 +21,8 @@ def convert(
     """
     from rich.console import Console
 
-    from pocketdet.cli.progress_bar import progress_bar
     from pocketdet.data.formats.convert import convert as convert_dataset
+    from pocketdet.data.progress_bar import progress_bar
 
     with progress_bar() as progress:
         conversion = convert_dataset(

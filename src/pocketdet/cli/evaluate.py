@@ -26,7 +26,7 @@ def evaluate(
     import json
 
     from pocketdet.cli.evaluation_text import show_evaluation
-    from pocketdet.cli.progress_bar import progress_bar
+    from pocketdet.data.progress_bar import progress_bar
     from pocketdet.evaluate.job import default_folder, evaluate_run, write_evaluation
     from pocketdet.evaluate.place import load_on
     from pocketdet.evaluate.run import RunSettings

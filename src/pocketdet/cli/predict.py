@@ -27,7 +27,7 @@ def predict(
     import json
 
     from pocketdet.cli.prediction_text import show_predictions
-    from pocketdet.cli.progress_bar import progress_bar
+    from pocketdet.data.progress_bar import progress_bar
     from pocketdet.evaluate.inputs import find_inputs
     from pocketdet.evaluate.place import load_on
     from pocketdet.evaluate.predict import predict_files

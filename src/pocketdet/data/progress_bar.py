@@ -12,14 +12,20 @@ from pocketdet.data.progress import Progress
 
 @contextmanager
 def progress_bar() -> Generator[Progress, None, None]:
-    """Show one bar for each thing that is being done, until the end of the `with`."""
+    """Show one bar with its ETA for each thing that is being done, until the end of the `with`.
+
+    Nothing is shown where stderr is no terminal.
+    """
+    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with RichProgress(*columns, console=Console(stderr=True)) as bars:
+    with RichProgress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bars:
         tasks: dict[str, TaskID] = {}
 
         def tell(doing: str, done: int, total: int) -> None:

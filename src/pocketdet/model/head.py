@@ -10,7 +10,6 @@ from pocketdet.model.box_coder import BoxCoder
 from pocketdet.model.layers import Layers
 from pocketdet.model.priors import PELEE_VOC_PRIORS, PriorLevel, place_priors
 
-
 INITIAL_SPREAD = 0.01
 """Of the predicting convolutions' weights: all classes start equally likely and all boxes at their
 priors. Caffe's Xavier start is 30 times wider here, and its first epoch unlearns it (LOG.md)."""
