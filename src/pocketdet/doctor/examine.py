@@ -1,0 +1,184 @@
+"""Examine a network: run every check that can be run, and never call one clear that did not run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from time import monotonic
+from typing import Any
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from pocketdet.doctor.check import Check
+from pocketdet.doctor.checks import ALL_CHECKS
+from pocketdet.doctor.examination import Examination, undisturbed
+from pocketdet.doctor.finding import Fault, Finding, Severity
+from pocketdet.doctor.missing import Missing, NotObservable
+from pocketdet.doctor.observations import OBSERVATIONS
+from pocketdet.doctor.patient import Patient, TrainingLoss
+from pocketdet.doctor.pipeline import DetectionPipeline
+from pocketdet.doctor.report import Outcome, Report, Result
+
+
+def examine(  # noqa: PLR0913 - the fields of a patient
+    model: nn.Module,
+    inputs: Any,
+    *,
+    training_loss: TrainingLoss | None = None,
+    optimizer: Optimizer | None = None,
+    reference: nn.Module | None = None,
+    row_boxes: Tensor | Sequence[Tensor] | None = None,
+    pipeline: DetectionPipeline | None = None,
+    average: nn.Module | None = None,
+    allow: Mapping[str, str] | None = None,
+    only: Sequence[str] | None = None,
+    budget_s: float | None = None,
+    checks: Sequence[Check] = ALL_CHECKS,
+) -> Report:
+    """Say whether a network is sound, and if not which module, which line, why, and what to do.
+
+    Everything runs on copies; random states are put back.
+
+    - `model`: any `nn.Module`; `inputs`: a tensor, or a tuple or dict of what `forward` takes;
+    - `training_loss`: (model, inputs) to a scalar tensor; any batch size and legal image size;
+    - `optimizer`: the one that will train `model`;
+    - `reference`: the network before the change;
+    - `row_boxes`: (rows, 4) xyxy pixels, the place in the input that each output row claims;
+    - `pipeline`: the data's way, see `DetectionPipeline`;
+    - `average`: the moving average (EMA) of `model` that will be evaluated;
+    - `allow`: check to the reason why it is silenced; `only`: the checks to run;
+    - `budget_s`: seconds after which the dearer checks are dropped, and said to be.
+
+    Raises `ValueError` for a model that is no module, cannot be copied or refuses its inputs,
+    and for unknown checks in `allow` and `only`.
+    """
+    _refuse_bad_arguments(model, allow, only, checks)
+    patient = Patient(
+        model=model,
+        inputs=inputs,
+        training_loss=training_loss,
+        optimizer=optimizer,
+        reference=reference,
+        row_boxes=row_boxes,
+        pipeline=pipeline,
+        average=average,
+    )
+    chosen = [check for check in checks if only is None or check.id in only]
+    start = monotonic()
+    examination = Examination(patient, OBSERVATIONS)
+    _refuse_unusable(examination)
+    results: list[Result] = []
+    for check in sorted(chosen, key=lambda check: check.stage):
+        if budget_s is not None and monotonic() - start > budget_s:
+            reason = f"the budget of {budget_s:g} s was spent"
+            results.append(Result(check=check, outcome=Outcome.NOT_RUN, reason=reason))
+        else:
+            results.append(_run(check, examination, (allow or {}).get(check.id)))
+    return Report(results=tuple(_explained(results)), seconds=monotonic() - start)
+
+
+def _refuse_bad_arguments(
+    model: Any,
+    allow: Mapping[str, str] | None,
+    only: Sequence[str] | None,
+    checks: Sequence[Check],
+) -> None:
+    from difflib import get_close_matches
+
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"`model` must be a torch.nn.Module; got {type(model).__name__}.")
+    ids = [check.id for check in checks]
+    for argument, names in (("allow", allow or {}), ("only", only or ())):
+        for name in names:
+            if name not in ids:
+                close = get_close_matches(name, ids, n=1, cutoff=0.4)
+                hint = f" Did you mean `{close[0]}`?" if close else ""
+                raise ValueError(f"`{argument}` must name checks; there is no `{name}`.{hint}")
+    for name, reason in (allow or {}).items():
+        if not reason or not reason.strip():
+            raise ValueError(f"`allow` must give a reason for each check; `{name}` has none.")
+
+
+def _refuse_unusable(examination: Examination) -> None:
+    """Let a network that cannot run on its inputs fail at once, with what it said."""
+    try:
+        with undisturbed():
+            examination.ask(("trace",))
+    except (Missing, NotObservable):
+        raise
+    except ValueError as error:
+        if str(error).startswith("`model` must be one"):
+            raise
+        raise _unusable(error) from error
+    except Exception as error:
+        raise _unusable(error) from error
+
+
+def _unusable(error: Exception) -> ValueError:
+    return ValueError(
+        "`model` must run on `inputs` in evaluation mode; its forward pass raised "
+        f"{type(error).__name__}: {error}"
+    )
+
+
+def _run(check: Check, examination: Examination, reason_to_allow: str | None) -> Result:
+    start = monotonic()
+    try:
+        with undisturbed():
+            faults = tuple(check.find(**examination.ask(check.needs)))
+    except Missing as missing:
+        return Result(check=check, outcome=Outcome.NOT_RUN, reason=str(missing))
+    except NotObservable as why:
+        return Result(check=check, outcome=Outcome.NOT_RUN, reason=str(why))
+    except Exception as error:  # One broken check must not hide the others.
+        reason = f"{type(error).__name__}: {error}"
+        return Result(check=check, outcome=Outcome.CRASHED, reason=reason)
+    findings = tuple(_finding(check, fault) for fault in sorted(faults, key=lambda f: f.at))
+    outcome = Outcome.FOUND if findings else Outcome.CLEAR
+    if findings and reason_to_allow is not None:
+        outcome = Outcome.ALLOWED
+    return Result(
+        check=check,
+        outcome=outcome,
+        findings=findings,
+        order=tuple(sorted(fault.at for fault in faults)),
+        reason=reason_to_allow or "" if outcome is Outcome.ALLOWED else "",
+        seconds=monotonic() - start,
+    )
+
+
+def _finding(check: Check, fault: Fault) -> Finding:
+    return Finding(
+        check=check.id,
+        severity=fault.severity or check.severity,
+        where=fault.where,
+        source=str(fault.source) if fault.source else None,
+        evidence=fault.evidence,
+        measured=fault.measured,
+        remedy=fault.remedy or check.remedy,
+        path=fault.source.path if fault.source else None,
+        line=fault.source.line if fault.source else None,
+    )
+
+
+def _explained(results: Sequence[Result]) -> Iterator[Result]:
+    """Make what follows from another finding in the same place an info that says so."""
+    causes = [f for r in results if r.outcome is Outcome.FOUND for f in r.findings]
+    for result in results:
+        findings = tuple(_with_cause(result.check, f, causes) for f in result.findings)
+        yield replace(result, findings=findings)
+
+
+def _with_cause(check: Check, finding: Finding, causes: Sequence[Finding]) -> Finding:
+    for cause in causes:
+        if cause.check in check.explained_by and _share_a_place(cause.where, finding.where):
+            return replace(finding, severity=Severity.INFO, follows_from=cause.check)
+    return finding
+
+
+def _share_a_place(first: str, second: str) -> bool:
+    return (
+        first == second
+        or first.startswith(f"{second}.")
+        or second.startswith(f"{first}.")
+        or first.rpartition(".")[0] == second.rpartition(".")[0] != ""
+    )

@@ -1,0 +1,27 @@
+"""What checks may ask for beyond the patient's own fields, each found once and shared.
+
+An observation is a function whose parameters name what it needs, as a check's do; its name here is
+the name that others ask for. To add one, add a file and a line here.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pocketdet.doctor.observations.batch import batch
+from pocketdet.doctor.observations.gates import gates
+from pocketdet.doctor.observations.mixing import mixing
+from pocketdet.doctor.observations.other_sizes import other_sizes
+from pocketdet.doctor.observations.repeated import repeated
+from pocketdet.doctor.observations.settled import settled
+from pocketdet.doctor.observations.traces import trace, training_trace
+
+OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
+    "batch": batch,
+    "settled": settled,
+    "trace": trace,
+    "training_trace": training_trace,
+    "repeated": repeated,
+    "mixing": mixing,
+    "other_sizes": other_sizes,
+    "gates": gates,
+}
