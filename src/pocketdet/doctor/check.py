@@ -36,7 +36,7 @@ class Check:
     - `summary`: one terse phrase; `remedy`: what to do, whole sentences;
     - `severity`: of its faults, unless one says otherwise;
     - `find`: yields faults; it asks by its parameters' names for what it needs, see
-      `observations`;
+      `observations`; a parameter with a default is given only where it can be had;
     - `explained_by`: checks whose finding in the same module, or a part of it, is the cause:
       this one is then reported as following from it, with the severity `info`.
     """

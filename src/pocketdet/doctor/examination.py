@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import torch
 
-from pocketdet.doctor.missing import Missing
+from pocketdet.doctor.missing import Missing, NotObservable
 from pocketdet.doctor.patient import FIELDS, Patient
 
 SEED = 0
@@ -29,11 +29,23 @@ class Examination:
         self.known: dict[str, Any] = {}
         self.failed: dict[str, Exception] = {}
 
-    def ask(self, names: tuple[str, ...]) -> dict[str, Any]:
-        """Give what these names stand for; raises `Missing`, `NotObservable` or what went wrong."""
-        return {name: self._one(name) for name in names}
+    def arguments_for(self, function: Callable[..., Any]) -> dict[str, Any]:
+        """Give what a function's parameters name.
 
-    def _one(self, name: str) -> Any:
+        Raises `Missing` or `NotObservable` where something is not there, unless the parameter
+        has a default, and whatever went wrong in an observation.
+        """
+        given: dict[str, Any] = {}
+        for name, parameter in inspect.signature(function).parameters.items():
+            try:
+                given[name] = self.ask(name)
+            except (Missing, NotObservable):
+                if parameter.default is inspect.Parameter.empty:
+                    raise
+        return given
+
+    def ask(self, name: str) -> Any:
+        """Give one field or observation; see `arguments_for` for what it raises."""
         if name in FIELDS:
             value = getattr(self.patient, name)
             if value is None:
@@ -51,8 +63,7 @@ class Examination:
 
     def _observe(self, name: str) -> Any:
         observe = self.observations[name]
-        needs = tuple(inspect.signature(observe).parameters)
-        return observe(**self.ask(needs))
+        return observe(**self.arguments_for(observe))
 
 
 @contextmanager

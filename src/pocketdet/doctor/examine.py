@@ -102,7 +102,7 @@ def _refuse_unusable(examination: Examination) -> None:
     """Let a network that cannot run on its inputs fail at once, with what it said."""
     try:
         with undisturbed():
-            examination.ask(("trace",))
+            examination.ask("trace")
     except (Missing, NotObservable):
         raise
     except ValueError as error:
@@ -124,7 +124,7 @@ def _run(check: Check, examination: Examination, reason_to_allow: str | None) ->
     start = monotonic()
     try:
         with undisturbed():
-            faults = tuple(check.find(**examination.ask(check.needs)))
+            faults = tuple(check.find(**examination.arguments_for(check.find)))
     except Missing as missing:
         return Result(check=check, outcome=Outcome.NOT_RUN, reason=str(missing))
     except NotObservable as why:

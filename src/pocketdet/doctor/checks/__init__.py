@@ -4,13 +4,21 @@ from pocketdet.doctor.check import Check
 from pocketdet.doctor.checks import (
     batch_mixing,
     cancelled_gate,
+    loss_broadcasting,
+    overconfident_start,
+    parting_from_reference,
     random_evaluation,
     softmax_over_one,
+    squashed_twice,
 )
 
 ALL_CHECKS: tuple[Check, ...] = (
     batch_mixing.CHECK,
     cancelled_gate.CHECK,
+    loss_broadcasting.CHECK,
+    overconfident_start.CHECK,
+    parting_from_reference.CHECK,
     random_evaluation.CHECK,
     softmax_over_one.CHECK,
+    squashed_twice.CHECK,
 )

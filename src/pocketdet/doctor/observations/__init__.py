@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pocketdet.doctor.observations.batch import batch
+from pocketdet.doctor.observations.beside_reference import beside_reference
 from pocketdet.doctor.observations.gates import gates
+from pocketdet.doctor.observations.loss_start import loss_start
 from pocketdet.doctor.observations.mixing import mixing
 from pocketdet.doctor.observations.other_sizes import other_sizes
 from pocketdet.doctor.observations.repeated import repeated
@@ -24,4 +26,6 @@ OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
     "mixing": mixing,
     "other_sizes": other_sizes,
     "gates": gates,
+    "beside_reference": beside_reference,
+    "loss_start": loss_start,
 }

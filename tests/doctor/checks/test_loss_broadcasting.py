@@ -1,0 +1,61 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+import torch.nn.functional as F
+
+from pocketdet.doctor import Finding, examine
+
+Loss = Callable[[nn.Module, Tensor], Tensor]
+
+
+def examined(model: nn.Module, loss: Loss) -> list[Finding]:
+    report = examine(model, torch.rand(4, 3, 8, 8), training_loss=loss, only=["loss-broadcasting"])
+    assert report.results[0].outcome in ("found", "clear"), report.results[0].reason
+    return list(report.findings)
+
+
+REGRESSOR = nn.Sequential(nn.Flatten(), nn.Linear(192, 1))
+HEAT_MAP = nn.Conv2d(3, 1, 1)
+
+
+def squared(model: nn.Module, images: Tensor) -> Tensor:
+    return F.mse_loss(model(images), images.mean((1, 2, 3)))
+
+
+def by_hand(model: nn.Module, images: Tensor) -> Tensor:
+    return (model(images) - images.mean((1, 2, 3))).abs().mean()
+
+
+def heat(model: nn.Module, images: Tensor) -> Tensor:
+    return F.smooth_l1_loss(model(images), images[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("model", "loss"), [(REGRESSOR, squared), (REGRESSOR, by_hand), (HEAT_MAP, heat)]
+)
+def test_pairs_that_nobody_meant_are_an_error(model: nn.Module, loss: Loss) -> None:
+    (finding,) = examined(model, loss)
+    assert finding.severity == "error"
+    assert finding.source is not None
+    assert finding.source.startswith("test_loss_broadcasting.py:")
+
+
+def squeezed(model: nn.Module, images: Tensor) -> Tensor:
+    return F.mse_loss(model(images).squeeze(-1), images.mean((1, 2, 3)))
+
+
+def weighted(model: nn.Module, images: Tensor) -> Tensor:
+    weight = torch.tensor([0.1])
+    return (weight * (model(images) - images.mean((1, 2, 3))[:, None]).square()).mean()
+
+
+def cost_matrix(model: nn.Module, images: Tensor) -> Tensor:
+    boxes = images.mean((2, 3))
+    return (model(images)[:, None] - boxes[None, :, :1]).abs().min(dim=1).values.mean()
+
+
+@pytest.mark.parametrize("loss", [squeezed, weighted, cost_matrix])
+def test_shapes_that_fit_and_pairs_on_purpose_are_clear(loss: Loss) -> None:
+    assert examined(REGRESSOR, loss) == []
