@@ -1,5 +1,6 @@
 """Read a config from top to bottom and join its parts. Only this file knows the whole config."""
 
+from dataclasses import replace
 from typing import TypeVar
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor, nn
 
 from pocketdet.conventions import ClassList
 from pocketdet.model.config import DetectorConfig
+from pocketdet.model.conv import StandardConv
 from pocketdet.model.detector import Detector
 from pocketdet.model.head import LevelShape
 from pocketdet.model.layers import Layers
@@ -32,7 +34,7 @@ def build(
             f"`num_classes` is {num_classes}, and `classes` has {len(classes)} names; "
             "give one of the two."
         )
-    layers = Layers(norm=config.norm, activation=config.activation)
+    layers = Layers(norm=config.norm, activation=config.activation, convolution=config.conv)
     parts, levels = _build_backbone(config, layers)
     parts["neck"] = config.neck.build(_channels(levels), layers)
     levels = _run(parts["neck"], levels)
@@ -48,7 +50,7 @@ def build(
 def _build_backbone(
     config: DetectorConfig, layers: Layers
 ) -> tuple[dict[str, nn.Module], list[Tensor]]:
-    stem = config.stem.build(layers)
+    stem = config.stem.build(replace(layers, convolution=StandardConv()))
     stages, attention, extras = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
     levels: list[Tensor] = []
     features = _run(stem, torch.zeros(1, 3, config.input.height, config.input.width))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pocketdet.conventions import InputContract
 from pocketdet.model.activation import Activation, ReLU
 from pocketdet.model.attention import Attention, NoAttention
+from pocketdet.model.conv import Conv, StandardConv
 from pocketdet.model.extra import Extra, ExtraConvs
 from pocketdet.model.head import Head, PeleeHead
 from pocketdet.model.neck import Neck, NoNeck
@@ -37,7 +38,8 @@ class DetectorConfig:
     - `attention`: stands behind every stage;
     - `neck`: joins the levels;
     - `head`: predicts from them, and places the priors;
-    - `norm`, `activation`: of every convolution block that does not name its own.
+    - `norm`, `activation`: of every convolution block that does not name its own;
+    - `conv`: what stands for every convolution of more than 1×1 behind the stem.
     """
 
     input: InputContract = InputContract()
@@ -50,6 +52,7 @@ class DetectorConfig:
     head: Head = PeleeHead()
     norm: Norm = BatchNorm()
     activation: Activation = ReLU()
+    conv: Conv = StandardConv()
 
     def __post_init__(self) -> None:
         last = len(self.stages) - 1

@@ -8,11 +8,13 @@ A part is stated by its class name (`CBAM`), by its name and what differs from i
 from dataclasses import MISSING, fields, is_dataclass, replace
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pocketdet.model.activation import ACTIVATIONS, Activation
 from pocketdet.model.attention import ATTENTIONS, Attention
 from pocketdet.model.config import DetectorConfig
+from pocketdet.model.conv import CONVS, Conv
 from pocketdet.model.extra import EXTRAS, Extra
 from pocketdet.model.head import HEADS, Head
 from pocketdet.model.neck import NECKS, Neck
@@ -24,6 +26,7 @@ from pocketdet.model.upsample import UPSAMPLES, Upsample
 CHOICES: dict[Any, tuple[type, ...]] = {
     Activation: ACTIVATIONS,
     Attention: ATTENTIONS,
+    Conv: CONVS,
     Extra: EXTRAS,
     Head: HEADS,
     Neck: NECKS,
@@ -49,6 +52,7 @@ def config_from_data(data: Any, *, base: DetectorConfig | None = None) -> Detect
 
 
 def _to_data(value: Any, expected: Any) -> Any:
+    expected = _without_none(expected)
     if isinstance(value, tuple):
         inner = get_args(expected)
         return [_to_data(item, inner[0] if inner else None) for item in value]
@@ -67,7 +71,18 @@ def _name_of(kind: type, expected: Any) -> str:
     return kind.__name__ if kind in CHOICES[expected] else f"{kind.__module__}:{kind.__qualname__}"
 
 
+def _without_none(expected: Any) -> Any:
+    """Give `Conv` for `Conv | None`: what a field holds where it holds something."""
+    if get_origin(expected) not in (UnionType, Union) or NoneType not in get_args(expected):
+        return expected
+    (inner,) = (kind for kind in get_args(expected) if kind is not NoneType)
+    return inner
+
+
 def _read(data: Any, expected: Any, base: Any, where: str) -> Any:
+    optional = _without_none(expected)
+    if optional is not expected:
+        return None if data is None else _read(data, optional, base, where)
     if expected in CHOICES:
         return _read_part(data, expected, base, where)
     if get_origin(expected) is tuple:

@@ -1,11 +1,12 @@
 """The levels after the backbone, for objects that fill much of the picture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from torch import Tensor, nn
 import torch.nn.functional as F
 
+from pocketdet.model.conv import Conv
 from pocketdet.model.layers import Layers
 from pocketdet.model.norm import NoNorm, Norm
 
@@ -22,7 +23,8 @@ class ExtraConvs:
 
     - `hidden`, `channels`: widths of the 1×1 and the 3×3 convolution;
     - `stride`: 2 halves the map (padded by 1); 1 takes two off each side (not padded);
-    - `norm`: none as published; with a norm short trainings from scratch move faster.
+    - `norm`: none as published; with a norm short trainings from scratch move faster;
+    - `conv`: what stands for the 3×3 convolution, if not the detector's choice.
 
     A map smaller than 3 is first padded with zeros to 3, so that any input size is legal.
     """
@@ -31,13 +33,15 @@ class ExtraConvs:
     channels: int
     stride: int = 2
     norm: Norm = NoNorm()
+    conv: Conv | None = None
 
     def __post_init__(self) -> None:
         if self.stride not in (1, 2):
             raise ValueError(f"`stride` of an extra level must be 1 or 2; got {self.stride}.")
 
     def build(self, in_channels: int, layers: Layers) -> nn.Module:
-        return _ExtraConvs(in_channels, self, Layers(norm=self.norm, activation=layers.activation))
+        own = replace(layers, norm=self.norm).with_conv(self.conv)
+        return _ExtraConvs(in_channels, self, own)
 
 
 class _ExtraConvs(nn.Module):

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 
 class Norm(Protocol):
@@ -31,6 +32,105 @@ class BatchNorm:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GroupNorm:
+    """Normalise groups of channels over all places of one image (Wu and He 2018, 1803.08494).
+
+    `group_channels` are normalised together, 16 as in the paper's table 3. Where that does not
+    divide the number of channels, the next larger divisor does. The paper's other count, 32
+    groups, would leave one channel a group in the narrow layers of a small detector, which is
+    instance normalisation, and on a 1×1 map a constant.
+    """
+
+    group_channels: int = 16
+    eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        if self.group_channels < 2:
+            raise ValueError(
+                "`group_channels` must be at least 2, since a group of one channel is a constant "
+                f"on a 1×1 map; got {self.group_channels}."
+            )
+
+    def build(self, channels: int) -> nn.Module:
+        size = next(
+            (n for n in range(self.group_channels, channels) if channels % n == 0), channels
+        )
+        return nn.GroupNorm(channels // size, channels, eps=self.eps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerNorm:
+    """Normalise the channels of each place by their mean and variance (Ba et al. 2016, 1607.06450).
+
+    Over the channels alone, not the places, as in ConvNeXt (Liu et al. 2022, 2201.03545). It
+    divides out whatever multiplies all channels of a place: a spatial gate before it does nothing.
+    """
+
+    eps: float = 1e-6
+
+    def build(self, channels: int) -> nn.Module:
+        if channels < 2:
+            raise ValueError(
+                "`LayerNorm` needs at least 2 channels: of one alone it makes a constant; "
+                f"got {channels}."
+            )
+        return _ChannelLayerNorm(channels, self.eps)
+
+
+class _ChannelLayerNorm(nn.Module):
+    def __init__(self, channels: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.eps = eps
+
+    def forward(self, features: Tensor) -> Tensor:
+        centred = features - features.mean(dim=1, keepdim=True)
+        variance = centred.square().mean(dim=1, keepdim=True)
+        scaled = centred * (variance + self.eps).rsqrt()
+        return scaled * self.weight[:, None, None] + self.bias[:, None, None]
+
+    def extra_repr(self) -> str:
+        return f"{self.weight.numel()}, eps={self.eps}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class L2Norm:
+    """Bring the channels of each place to length 1, times a learned scale a channel.
+
+    y_c = scale_c · x_c / sqrt(sum over channels of x² + `eps`) (ParseNet, Liu et al. 2015, arXiv
+    1506.04579, equations 1 and 2); `scale`, 20 in the paper, is where each starts. `eps` stands
+    within the root, as in Caffe's Normalize layer (`ssd.pytorch` adds it outside, where the
+    gradient of an all-zero place is not a number). Like `LayerNorm`, it divides out a spatial gate.
+    It has no shift of its own, so the convolution before it has a bias.
+    """
+
+    scale: float = 20.0
+    eps: float = 1e-10
+
+    def __post_init__(self) -> None:
+        if self.eps <= 0 or self.scale <= 0:
+            raise ValueError(f"`eps` and `scale` must be above 0; got {self.eps} and {self.scale}.")
+
+    def build(self, channels: int) -> nn.Module:
+        return _L2Norm(channels, self.scale, self.eps)
+
+
+class _L2Norm(nn.Module):
+    def __init__(self, channels: int, scale: float, eps: float) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((channels,), scale))
+        self.eps = eps
+
+    def forward(self, features: Tensor) -> Tensor:
+        length = (features.square().sum(dim=1, keepdim=True) + self.eps).sqrt()
+        return features / length * self.scale[:, None, None]
+
+    def extra_repr(self) -> str:
+        return f"{self.scale.numel()}, eps={self.eps}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class NoNorm:
     """Leave the map as it is; the convolution before it then has a bias."""
 
@@ -38,4 +138,7 @@ class NoNorm:
         return nn.Identity()
 
 
-NORMS = (BatchNorm, NoNorm)
+NORMS = (BatchNorm, GroupNorm, LayerNorm, L2Norm, NoNorm)
+
+WITHOUT_SHIFT = (L2Norm, NoNorm)
+"""Norms that add nothing learned: a convolution before one of these needs its bias."""

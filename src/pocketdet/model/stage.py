@@ -6,6 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from pocketdet.model.conv import Conv
 from pocketdet.model.layers import Layers
 
 
@@ -25,7 +26,8 @@ class TwoWayDense:
       to half of their input where that is less (the paper's dynamic bottleneck);
     - `stride`: 2 halves the map first by a 2×2 mean. The paper draws this pooling at the end of
       the stage before; here it opens the stage, because the detector reads a stage's output
-      before that pooling. An odd map rounds up, as in Caffe: 19 becomes 10, not 9.
+      before that pooling. An odd map rounds up, as in Caffe: 19 becomes 10, not 9;
+    - `conv`: what stands for the 3×3 convolutions, if not the detector's choice.
 
     A 1×1 transition that keeps the number of channels ends the stage.
     """
@@ -34,6 +36,7 @@ class TwoWayDense:
     growth: int = 32
     bottleneck_width: int = 1
     stride: int = 2
+    conv: Conv | None = None
 
     def __post_init__(self) -> None:
         if self.stride not in (1, 2):
@@ -45,6 +48,7 @@ class TwoWayDense:
             )
 
     def build(self, in_channels: int, layers: Layers) -> nn.Module:
+        layers = layers.with_conv(self.conv)
         stage = nn.Sequential()
         if self.stride == 2:
             stage.add_module("pool", mean_pool())
