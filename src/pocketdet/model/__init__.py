@@ -33,7 +33,14 @@ from pocketdet.model.norm import BatchNorm, GroupNorm, L2Norm, LayerNorm, NoNorm
 from pocketdet.model.peleenet import PeleeNet
 from pocketdet.model.priors import PELEE_COCO_PRIORS, PELEE_VOC_PRIORS, PriorLevel
 from pocketdet.model.stage import TwoWayDense
-from pocketdet.model.stem import PeleeStem
+from pocketdet.model.stem import (
+    ConvStem,
+    FocusStem,
+    HGStem,
+    PatchStem,
+    PeleeStem,
+    PoolStem,
+)
 from pocketdet.model.upsample import Bilinear, Nearest
 
 __all__ = [
@@ -45,14 +52,17 @@ __all__ = [
     "Bilinear",
     "BoxCoder",
     "ConvShape",
+    "ConvStem",
     "DecodeSettings",
     "Detector",
     "DetectorConfig",
     "DilatedConv",
     "ExtraConvs",
+    "FocusStem",
     "GhostConv",
     "GroupNorm",
     "GroupedConv",
+    "HGStem",
     "HardSwish",
     "L2Norm",
     "LayerNorm",
@@ -65,9 +75,11 @@ __all__ = [
     "NoNorm",
     "PReLU",
     "PartialConv",
+    "PatchStem",
     "PeleeHead",
     "PeleeNet",
     "PeleeStem",
+    "PoolStem",
     "Predictions",
     "PriorLevel",
     "ReLU",

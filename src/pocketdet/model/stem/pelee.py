@@ -1,18 +1,11 @@
-"""The first layers: from a picture to a quarter of its size."""
+"""Pelee's own stem."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from pocketdet.model.layers import Layers
-
-
-class Stem(Protocol):
-    """A choice of stem; `build` gives a module that takes (b, 3, H, W)."""
-
-    def build(self, layers: Layers) -> nn.Module: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +17,10 @@ class PeleeStem:
     """
 
     channels: int = 32
+
+    def __post_init__(self) -> None:
+        if self.channels < 2:
+            raise ValueError(f"`channels` of a stem must be at least 2; got {self.channels}.")
 
     def build(self, layers: Layers) -> nn.Module:
         return _PeleeStem(self.channels, layers)
@@ -42,6 +39,3 @@ class _PeleeStem(nn.Module):
         half = self.stem1(images)
         convolved = self.stem2b(self.stem2a(half))
         return self.stem3(torch.cat([convolved, self.pool(half)], dim=1))
-
-
-STEMS = (PeleeStem,)
