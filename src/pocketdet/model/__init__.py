@@ -26,13 +26,26 @@ from pocketdet.model.conv import (
 from pocketdet.model.decode import DecodeSettings
 from pocketdet.model.detector import Detector
 from pocketdet.model.extra import ExtraConvs
+from pocketdet.model.foldable import Foldable
 from pocketdet.model.head import PeleeHead, Predictions
 from pocketdet.model.layers import Layers
 from pocketdet.model.neck import NoNeck, TopDown
 from pocketdet.model.norm import BatchNorm, GroupNorm, L2Norm, LayerNorm, NoNorm
 from pocketdet.model.peleenet import PeleeNet
 from pocketdet.model.priors import PELEE_COCO_PRIORS, PELEE_VOC_PRIORS, PriorLevel
-from pocketdet.model.stage import TwoWayDense
+from pocketdet.model.stage import (
+    BarabasiAlbert,
+    CSPDense,
+    DenseStage,
+    DrawnGraph,
+    ErdosRenyi,
+    Ghost,
+    InvertedResidual,
+    RandWire,
+    RepVGG,
+    TwoWayDense,
+    WattsStrogatz,
+)
 from pocketdet.model.stem import (
     ConvStem,
     FocusStem,
@@ -48,22 +61,30 @@ __all__ = [
     "GELU",
     "PELEE_COCO_PRIORS",
     "PELEE_VOC_PRIORS",
+    "BarabasiAlbert",
     "BatchNorm",
     "Bilinear",
     "BoxCoder",
+    "CSPDense",
     "ConvShape",
     "ConvStem",
     "DecodeSettings",
+    "DenseStage",
     "Detector",
     "DetectorConfig",
     "DilatedConv",
+    "DrawnGraph",
+    "ErdosRenyi",
     "ExtraConvs",
     "FocusStem",
+    "Foldable",
+    "Ghost",
     "GhostConv",
     "GroupNorm",
     "GroupedConv",
     "HGStem",
     "HardSwish",
+    "InvertedResidual",
     "L2Norm",
     "LayerNorm",
     "Layers",
@@ -82,12 +103,15 @@ __all__ = [
     "PoolStem",
     "Predictions",
     "PriorLevel",
+    "RandWire",
     "ReLU",
     "ReLU6",
+    "RepVGG",
     "SeparableConv",
     "SiLU",
     "StandardConv",
     "TopDown",
     "TwoWayDense",
+    "WattsStrogatz",
     "build",
 ]

@@ -19,7 +19,7 @@ from pocketdet.model.extra import EXTRAS, Extra
 from pocketdet.model.head import HEADS, Head
 from pocketdet.model.neck import NECKS, Neck
 from pocketdet.model.norm import NORMS, Norm
-from pocketdet.model.stage import STAGES, Stage
+from pocketdet.model.stage import GRAPHS, STAGES, Graph, Stage
 from pocketdet.model.stem import STEMS, Stem
 from pocketdet.model.upsample import UPSAMPLES, Upsample
 
@@ -28,6 +28,7 @@ CHOICES: dict[Any, tuple[type, ...]] = {
     Attention: ATTENTIONS,
     Conv: CONVS,
     Extra: EXTRAS,
+    Graph: GRAPHS,
     Head: HEADS,
     Neck: NECKS,
     Norm: NORMS,

@@ -99,8 +99,9 @@ class Layers:
 
         The input, which others may read too, is never changed in place.
         """
-        first = nn.Sequential(Copy()) if isinstance(self.norm, NoNorm) else nn.Sequential()
-        first.append(self.norm.build(in_channels)).append(self.activation.build())
+        norm = self.norm.build(in_channels)
+        fresh = Copy() if isinstance(norm, nn.Identity) else norm
+        first = nn.Sequential(fresh, self.activation.build())
         shape = ConvShape(
             in_channels=in_channels,
             out_channels=out_channels,

@@ -1,19 +1,13 @@
-"""The stages of the backbone: from one map size to the next."""
+"""Pelee's own stage."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from pocketdet.model.conv import Conv
 from pocketdet.model.layers import Layers
-
-
-class Stage(Protocol):
-    """A choice of stage; `build` gives a module that takes (b, in_channels, h, w)."""
-
-    def build(self, in_channels: int, layers: Layers) -> nn.Module: ...
+from pocketdet.model.stage.halving import check_stride, mean_pool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +33,7 @@ class TwoWayDense:
     conv: Conv | None = None
 
     def __post_init__(self) -> None:
-        if self.stride not in (1, 2):
-            raise ValueError(f"`stride` of a stage must be 1 or 2; got {self.stride}.")
+        check_stride(self.stride)
         if self.num_layers < 1 or self.growth < 2 or self.growth % 2:
             raise ValueError(
                 "`num_layers` must be at least 1 and `growth` even and at least 2, since half "
@@ -59,11 +52,6 @@ class TwoWayDense:
             channels += self.growth
         stage.add_module("transition", layers.conv(channels, channels, 1))
         return stage
-
-
-def mean_pool() -> nn.AvgPool2d:
-    """Halve a map by 2×2 means; at an odd border the mean is over the places that exist."""
-    return nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False)
 
 
 class _TwoWayDenseLayer(nn.Module):
@@ -86,6 +74,3 @@ def bottleneck_channels(in_channels: int, growth: int, width: int) -> int:
     """Give the width of the 1×1 convolutions of a two-way dense layer, a multiple of 4."""
     wanted = growth * width // 8 * 4
     return max(4, in_channels // 8 * 4 if wanted > in_channels // 2 else wanted)
-
-
-STAGES = (TwoWayDense,)
