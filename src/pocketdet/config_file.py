@@ -24,6 +24,8 @@ def find_config(name_or_file: str | Path) -> DetectorConfig:
 def load_config(path: Path) -> DetectorConfig:
     """Read a config file: `base:` is a recipe or another file; the rest is what differs.
 
+    `width:` and `depth:` then multiply every width and number of layers of what results.
+
     Parts of the user's own (`attention: my_parts:SpatialGate`) are looked for beside the file too.
     """
     return _load(path, seen=())

@@ -18,7 +18,7 @@ every_drawer = pytest.mark.parametrize("kind", DRAWERS, ids=lambda kind: kind.__
 @every_drawer
 @pytest.mark.parametrize("seed", range(5))
 def test_a_drawn_graph_joins_all_nodes_and_has_no_cycle(kind, seed) -> None:
-    graph = kind(seed=seed).drawn()
+    graph = kind(seed=seed).build()
     assert graph.num_nodes == 32
     assert all(tail < head for tail, head in graph.edges)
     reached = {node for node in range(32) if not graph.inputs_of(node)}
@@ -32,33 +32,33 @@ def test_a_drawn_graph_joins_all_nodes_and_has_no_cycle(kind, seed) -> None:
 
 @every_drawer
 def test_a_seed_gives_one_graph_and_another_seed_another(kind) -> None:
-    assert kind(seed=3).drawn() == kind(seed=3).drawn()
-    assert kind(seed=3).drawn() != kind(seed=4).drawn()
+    assert kind(seed=3).build() == kind(seed=3).build()
+    assert kind(seed=3).build() != kind(seed=4).build()
 
 
 def test_each_kind_has_as_many_edges_as_its_model_says() -> None:
-    assert len(WattsStrogatz(seed=1).drawn().edges) == 32 * 4 // 2
-    assert len(BarabasiAlbert(seed=1).drawn().edges) == (32 - 5) * 5
-    counts = [len(ErdosRenyi(seed=seed).drawn().edges) for seed in range(40)]
+    assert len(WattsStrogatz(seed=1).build().edges) == 32 * 4 // 2
+    assert len(BarabasiAlbert(seed=1).build().edges) == (32 - 5) * 5
+    counts = [len(ErdosRenyi(seed=seed).build().edges) for seed in range(40)]
     assert sum(counts) / 40 == pytest.approx(0.2 * 32 * 31 / 2, rel=0.1)
 
 
 def test_nothing_rewired_is_the_ring() -> None:
-    graph = WattsStrogatz(num_nodes=6, neighbours=2, rewired=0.0).drawn()
+    graph = WattsStrogatz(num_nodes=6, neighbours=2, rewired=0.0).build()
     assert graph.edges == ((0, 1), (0, 5), (1, 2), (2, 3), (3, 4), (4, 5))
 
 
 def test_rewiring_is_as_frequent_as_asked() -> None:
     """Of 64 edges of the ring a rewired one comes back by chance about once in ten."""
-    ring = set(WattsStrogatz(rewired=0.0).drawn().edges)
-    kept = [len(ring & set(WattsStrogatz(seed=seed).drawn().edges)) for seed in range(40)]
+    ring = set(WattsStrogatz(rewired=0.0).build().edges)
+    kept = [len(ring & set(WattsStrogatz(seed=seed).build().edges)) for seed in range(40)]
     assert sum(kept) / 40 / 64 == pytest.approx(0.25 + 0.75 * 0.1, abs=0.05)
 
 
 def test_many_edges_draw_more_edges_in_barabasi_and_albert() -> None:
     degrees = torch.zeros(32)
     for seed in range(40):
-        for edge in BarabasiAlbert(seed=seed).drawn().edges:
+        for edge in BarabasiAlbert(seed=seed).build().edges:
             degrees[list(edge)] += 1 / 40
     assert degrees[5] > 2 * degrees[-1]
     assert degrees[-1] == pytest.approx(5, abs=1e-4)
@@ -81,7 +81,7 @@ def test_a_saved_config_has_the_very_graph_and_never_draws_again(tmp_path, monke
         "  - {RandWire: {channels: 48, graph: {WattsStrogatz: {num_nodes: 8}}}}\n"
     )
     config = load_config(tmp_path / "drawn.yaml")
-    assert config.stages[1].graph == ErdosRenyi(num_nodes=8, seed=3).drawn()
+    assert config.stages[1].graph == ErdosRenyi(num_nodes=8, seed=3).build()
     save_config(config, tmp_path / "saved.yaml")
     text = (tmp_path / "saved.yaml").read_text()
     assert "DrawnGraph" in text
@@ -104,7 +104,7 @@ def test_a_saved_config_has_the_very_graph_and_never_draws_again(tmp_path, monke
         (lambda: DrawnGraph(num_nodes=2, edges=((0, 1), (0, 1))), "got 2, 1 of them different"),
         (lambda: DrawnGraph(num_nodes=3, edges=((0, 1),)), "some stand apart"),
         (lambda: ErdosRenyi(probability=1.2), "`probability` must be between 0 and 1; got 1.2"),
-        (lambda: ErdosRenyi(probability=0.0).drawn(), "None of 1000 graphs of 32 nodes"),
+        (lambda: ErdosRenyi(probability=0.0).build(), "None of 1000 graphs of 32 nodes"),
         (lambda: ErdosRenyi(num_nodes=1), "`num_nodes` must be at least 2"),
         (lambda: BarabasiAlbert(num_nodes=5), "`num_nodes` must be at least 6"),
         (lambda: BarabasiAlbert(edges=0), "`edges` a new node must be at least 1"),
@@ -130,5 +130,5 @@ def test_the_default_is_the_papers_small_world() -> None:
     assert recipes.PELEE.stages
     assert (
         RandWire(channels=78).graph
-        == WattsStrogatz(num_nodes=32, neighbours=4, rewired=0.75, seed=0).drawn()
+        == WattsStrogatz(num_nodes=32, neighbours=4, rewired=0.75, seed=0).build()
     )

@@ -33,6 +33,7 @@ from pocketdet.model.neck import NoNeck, TopDown
 from pocketdet.model.norm import BatchNorm, GroupNorm, L2Norm, LayerNorm, NoNorm
 from pocketdet.model.peleenet import PeleeNet
 from pocketdet.model.priors import PELEE_COCO_PRIORS, PELEE_VOC_PRIORS, PriorLevel
+from pocketdet.model.scale import scaled
 from pocketdet.model.stage import (
     BarabasiAlbert,
     CSPDense,
@@ -114,4 +115,5 @@ __all__ = [
     "TwoWayDense",
     "WattsStrogatz",
     "build",
+    "scaled",
 ]

@@ -19,6 +19,7 @@ from pocketdet.model.extra import EXTRAS, Extra
 from pocketdet.model.head import HEADS, Head
 from pocketdet.model.neck import NECKS, Neck
 from pocketdet.model.norm import NORMS, Norm
+from pocketdet.model.scale import scaled
 from pocketdet.model.stage import GRAPHS, STAGES, Graph, Stage
 from pocketdet.model.stem import STEMS, Stem
 from pocketdet.model.upsample import UPSAMPLES, Upsample
@@ -38,6 +39,9 @@ CHOICES: dict[Any, tuple[type, ...]] = {
 }
 """For each part's protocol, the choices that have a name of their own."""
 
+MULTIPLIERS = ("width", "depth")
+"""What a config file may say beside the fields."""
+
 
 def config_to_data(config: DetectorConfig) -> dict[str, Any]:
     """Write every field out, so that a later change of a default changes no saved detector."""
@@ -47,9 +51,17 @@ def config_to_data(config: DetectorConfig) -> dict[str, Any]:
 def config_from_data(data: Any, *, base: DetectorConfig | None = None) -> DetectorConfig:
     """Read what `config_to_data` wrote, or only what differs from `base`.
 
-    Raises `ValueError` that names the field and the nearest valid name.
+    `width` and `depth`, which are no fields, multiply all of what results (see `scaled`). Raises
+    `ValueError` that names the field and the nearest valid name.
     """
-    return _read_fields(data, base or DetectorConfig(), "config")
+    given = dict(data) if isinstance(data, dict) else data
+    factors: dict[str, Any] = {}
+    if isinstance(given, dict):
+        names = [*get_type_hints(DetectorConfig), *MULTIPLIERS]
+        for name in given:
+            known_name(str(name), names, "field of `config`")
+        factors = {name: given.pop(name) for name in MULTIPLIERS if name in given}
+    return scaled(_read_fields(given, base or DetectorConfig(), "config"), **factors)
 
 
 def _to_data(value: Any, expected: Any) -> Any:

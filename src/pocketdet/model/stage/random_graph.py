@@ -11,9 +11,9 @@ MOST_TRIES = 1000
 
 
 class Graph(Protocol):
-    """A choice of wiring; `drawn` gives its edges."""
+    """A choice of wiring; `build` gives its edges, once, when the config is made."""
 
-    def drawn(self) -> "DrawnGraph": ...
+    def build(self) -> "DrawnGraph": ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class DrawnGraph:
         if not _is_connected(self.num_nodes, set(self.edges)):
             raise ValueError("`edges` must join all nodes into one graph; some stand apart.")
 
-    def drawn(self) -> "DrawnGraph":
+    def build(self) -> "DrawnGraph":
         return self
 
     def inputs_of(self, node: int) -> list[int]:
@@ -64,7 +64,7 @@ class ErdosRenyi:
         _check_share("probability", self.probability)
         _check_nodes(self.num_nodes, at_least=2)
 
-    def drawn(self) -> DrawnGraph:
+    def build(self) -> DrawnGraph:
         return _first_connected(self.num_nodes, self.seed, self._edges)
 
     def _edges(self, random: Random) -> set[Edge]:
@@ -88,7 +88,7 @@ class BarabasiAlbert:
         if self.edges < 1:
             raise ValueError(f"`edges` a new node must be at least 1; got {self.edges}.")
 
-    def drawn(self) -> DrawnGraph:
+    def build(self) -> DrawnGraph:
         return _first_connected(self.num_nodes, self.seed, self._edges)
 
     def _edges(self, random: Random) -> set[Edge]:
@@ -124,7 +124,7 @@ class WattsStrogatz:
             raise ValueError(f"`neighbours` must be even and at least 2; got {self.neighbours}.")
         _check_nodes(self.num_nodes, at_least=self.neighbours + 1)
 
-    def drawn(self) -> DrawnGraph:
+    def build(self) -> DrawnGraph:
         return _first_connected(self.num_nodes, self.seed, self._edges)
 
     def _edges(self, random: Random) -> set[Edge]:

@@ -35,10 +35,10 @@ class RandWire:
         check_stride(self.stride)
         if self.channels < 1:
             raise ValueError(f"`channels` of a stage must be at least 1; got {self.channels}.")
-        object.__setattr__(self, "graph", self.graph.drawn())
+        object.__setattr__(self, "graph", self.graph.build())
 
     def build(self, in_channels: int, layers: Layers) -> nn.Module:
-        return _RandWire(in_channels, self, self.graph.drawn(), layers)
+        return _RandWire(in_channels, self, self.graph.build(), layers)
 
 
 class _RandWire(nn.Module):
