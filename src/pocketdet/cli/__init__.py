@@ -14,6 +14,7 @@ from pocketdet.cli import (
     data_get,
     demo,
     describe,
+    doctor,
     evaluate,
     predict,
     train,
@@ -31,6 +32,7 @@ app.add_typer(data_app, name="data")
 
 app.command("demo")(demo.demo)
 app.command("describe")(describe.describe)
+app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)

@@ -1,6 +1,5 @@
 """What came of an examination: results as data, and as text that a tired person can act on."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -154,6 +153,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" + "s" * (number != 1 and noun != "info")
 
 
-def worst(findings: Sequence[Finding]) -> Severity | None:
-    """Give the gravest severity among findings."""
-    return min((f.severity for f in findings), key=lambda severity: severity.rank, default=None)
+def is_alarming(report: Report, *, strict: bool) -> bool:
+    """Say whether a report has an error or a crashed check, or in strict mode a warning."""
+    warned = any(finding.severity is Severity.WARNING for finding in report.findings)
+    return not report.ok or (strict and warned)
