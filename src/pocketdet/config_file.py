@@ -10,7 +10,8 @@ import yaml
 
 from pocketdet import recipes
 from pocketdet.model.config import DetectorConfig
-from pocketdet.model.config_data import config_from_data, config_to_data, known_name
+from pocketdet.model.config_data import config_from_data, config_to_data
+from pocketdet.model.nearest_name import known_name
 
 
 def find_config(name_or_file: str | Path) -> DetectorConfig:

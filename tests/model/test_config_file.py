@@ -71,8 +71,8 @@ def test_a_part_of_ones_own_needs_nothing_edited_in_the_package(tmp_path) -> Non
         write(tmp_path, "base: PELEE_TINY\nattention: {own_parts_for_test:Half: {factor: 0.25}}")
     )
     detector = build(loaded, num_classes=2)
-    assert isinstance(detector.attention[0], torch.nn.Dropout)
-    assert detector.attention[0].p == 0.25
+    assert isinstance(detector.attention["stage1"], torch.nn.Dropout)
+    assert detector.attention["stage1"].p == 0.25
     assert config_from_data(config_to_data(loaded)) == loaded
 
 
@@ -84,7 +84,8 @@ def test_a_part_of_ones_own_needs_nothing_edited_in_the_package(tmp_path) -> Non
         ("attention: {CBAM: {reduktion: 4}}", "Did you mean `reduction`"),
         ("attention: {CBAM: {reduction: four}}", "`attention.CBAM.reduction` must be of type int"),
         ("base: PELE", "`PELE` is no recipe.*Did you mean `PELEE`"),
-        ("attention: [CBAM]", "`attention` must be a part's name"),
+        ("attention: [CBAM]", r"`attention\[0\]` must be a mapping of fields"),
+        ("attention: 5", "`attention` must be a part's name"),
         ("input: {height: true}", "`input.height` must be of type int"),
         ("input: {resize: squash}", "there are warp, letterbox"),
         ("input: {mean: [1, 2]}", "`input.mean` must have 3 values"),

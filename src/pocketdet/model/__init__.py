@@ -11,7 +11,17 @@ from pocketdet.model.activation import (
     SiLU,
 )
 from pocketdet.model.assemble import build
-from pocketdet.model.attention import CBAM, NoAttention
+from pocketdet.model.attention import (
+    CBAM,
+    ECA,
+    SE,
+    CoordAtt,
+    GlobalContext,
+    NoAttention,
+    NonLocal,
+    PlacedAttention,
+    SimAM,
+)
 from pocketdet.model.box_coder import BoxCoder
 from pocketdet.model.config import DetectorConfig
 from pocketdet.model.conv import (
@@ -59,9 +69,11 @@ from pocketdet.model.upsample import Bilinear, Nearest
 
 __all__ = [
     "CBAM",
+    "ECA",
     "GELU",
     "PELEE_COCO_PRIORS",
     "PELEE_VOC_PRIORS",
+    "SE",
     "BarabasiAlbert",
     "BatchNorm",
     "Bilinear",
@@ -69,6 +81,7 @@ __all__ = [
     "CSPDense",
     "ConvShape",
     "ConvStem",
+    "CoordAtt",
     "DecodeSettings",
     "DenseStage",
     "Detector",
@@ -81,6 +94,7 @@ __all__ = [
     "Foldable",
     "Ghost",
     "GhostConv",
+    "GlobalContext",
     "GroupNorm",
     "GroupedConv",
     "HGStem",
@@ -95,12 +109,14 @@ __all__ = [
     "NoAttention",
     "NoNeck",
     "NoNorm",
+    "NonLocal",
     "PReLU",
     "PartialConv",
     "PatchStem",
     "PeleeHead",
     "PeleeNet",
     "PeleeStem",
+    "PlacedAttention",
     "PoolStem",
     "Predictions",
     "PriorLevel",
@@ -110,6 +126,7 @@ __all__ = [
     "RepVGG",
     "SeparableConv",
     "SiLU",
+    "SimAM",
     "StandardConv",
     "TopDown",
     "TwoWayDense",

@@ -12,6 +12,7 @@ from pocketdet.model.conv import StandardConv
 from pocketdet.model.detector import Detector
 from pocketdet.model.head import LevelShape
 from pocketdet.model.layers import Layers
+from pocketdet.model.placement import AttentionPlaces, level_names
 
 Features = TypeVar("Features", Tensor, list[Tensor])
 
@@ -35,43 +36,45 @@ def build(
             "give one of the two."
         )
     layers = Layers(norm=config.norm, activation=config.activation, convolution=config.conv)
-    parts, levels = _build_backbone(config, layers)
+    places = AttentionPlaces(config.attention)
+    parts, levels = _build_backbone(config, layers, places)
     parts["neck"] = config.neck.build(_channels(levels), layers)
+    names = level_names(int(levels[0].shape[-2]), config.input.height, config.num_levels)
     levels = _run(parts["neck"], levels)
+    levels = [_attend(places, name, level) for name, level in zip(names, levels, strict=True)]
+    places.check_all_found()
+    parts["attention"] = places.modules
     parts["head"] = config.head.build(
         tuple(LevelShape.of(level) for level in levels),
         input_size=(config.input.height, config.input.width),
         num_classes=len(classes),
         layers=layers,
     )
-    return Detector(config=config, classes=classes, parts=parts)
+    return Detector(config=config, classes=classes, parts=parts, level_names=names)
 
 
 def _build_backbone(
-    config: DetectorConfig, layers: Layers
+    config: DetectorConfig, layers: Layers, places: AttentionPlaces
 ) -> tuple[dict[str, nn.Module], list[Tensor]]:
     stem = config.stem.build(replace(layers, convolution=StandardConv()))
-    stages, attention, extras = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+    stages, extras = nn.ModuleList(), nn.ModuleList()
     levels: list[Tensor] = []
     features = _run(stem, torch.zeros(1, 3, config.input.height, config.input.width))
+    features = _attend(places, "stem", features)
     for index, stage in enumerate(config.stages):
         stages.append(stage.build(features.shape[1], layers))
-        features = _run(stages[-1], features)
-        attention.append(config.attention.build(features.shape[1]))
-        features = _run(attention[-1], features)
+        features = _attend(places, f"stage{index + 1}", _run(stages[-1], features))
         if index in config.levels_from:
             levels.append(features)
-    for extra in config.extras:
+    for index, extra in enumerate(config.extras):
         extras.append(extra.build(features.shape[1], layers))
-        features = _run(extras[-1], features)
+        features = _attend(places, f"extra{index + 1}", _run(extras[-1], features))
         levels.append(features)
-    parts: dict[str, nn.Module] = {
-        "stem": stem,
-        "stages": stages,
-        "attention": attention,
-        "extras": extras,
-    }
-    return parts, levels
+    return {"stem": stem, "stages": stages, "extras": extras}, levels
+
+
+def _attend(places: AttentionPlaces, place: str, features: Tensor) -> Tensor:
+    return _run(places.behind(place, features.shape[1]), features)
 
 
 @torch.no_grad()

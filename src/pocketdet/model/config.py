@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pocketdet.conventions import InputContract
 from pocketdet.model.activation import Activation, ReLU
-from pocketdet.model.attention import Attention, NoAttention
+from pocketdet.model.attention import Attention, NoAttention, PlacedAttention
 from pocketdet.model.conv import Conv, StandardConv
 from pocketdet.model.extra import Extra, ExtraConvs
 from pocketdet.model.head import Head, PeleeHead
@@ -35,7 +35,7 @@ class DetectorConfig:
     - `stem`, `stages`: the backbone;
     - `levels_from`: the stages, counted from 0, whose outputs are levels to detect on;
     - `extras`: further, smaller levels, each made from the last one;
-    - `attention`: stands behind every stage;
+    - `attention`: stands behind every stage, or each of a list at the places that it names;
     - `neck`: joins the levels;
     - `head`: predicts from them, and places the priors;
     - `norm`, `activation`: of every convolution block that does not name its own;
@@ -47,7 +47,7 @@ class DetectorConfig:
     stages: tuple[Stage, ...] = PELEE_STAGES
     levels_from: tuple[int, ...] = (2, 3)
     extras: tuple[Extra, ...] = PELEE_EXTRAS
-    attention: Attention = NoAttention()
+    attention: Attention | tuple[PlacedAttention, ...] = NoAttention()
     neck: Neck = NoNeck()
     head: Head = PeleeHead()
     norm: Norm = BatchNorm()

@@ -6,7 +6,6 @@ A part is stated by its class name (`CBAM`), by its name and what differs from i
 """
 
 from dataclasses import MISSING, fields, is_dataclass, replace
-from difflib import get_close_matches
 from importlib import import_module
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -17,6 +16,7 @@ from pocketdet.model.config import DetectorConfig
 from pocketdet.model.conv import CONVS, Conv
 from pocketdet.model.extra import EXTRAS, Extra
 from pocketdet.model.head import HEADS, Head
+from pocketdet.model.nearest_name import known_name
 from pocketdet.model.neck import NECKS, Neck
 from pocketdet.model.norm import NORMS, Norm
 from pocketdet.model.scale import scaled
@@ -65,7 +65,7 @@ def config_from_data(data: Any, *, base: DetectorConfig | None = None) -> Detect
 
 
 def _to_data(value: Any, expected: Any) -> Any:
-    expected = _without_none(expected)
+    expected = _member_for(value, expected)
     if isinstance(value, tuple):
         inner = get_args(expected)
         return [_to_data(item, inner[0] if inner else None) for item in value]
@@ -84,18 +84,26 @@ def _name_of(kind: type, expected: Any) -> str:
     return kind.__name__ if kind in CHOICES[expected] else f"{kind.__module__}:{kind.__qualname__}"
 
 
-def _without_none(expected: Any) -> Any:
-    """Give `Conv` for `Conv | None`: what a field holds where it holds something."""
-    if get_origin(expected) not in (UnionType, Union) or NoneType not in get_args(expected):
+def _member_for(value: Any, expected: Any) -> Any:
+    """Give the member of a union that a value is read as: `Conv` of `Conv | None` for a part.
+
+    A union has a part's protocol or plain type, and beside it None, a tuple or both.
+    """
+    if get_origin(expected) not in (UnionType, Union):
         return expected
-    (inner,) = (kind for kind in get_args(expected) if kind is not NoneType)
-    return inner
+    of_tuple = [kind for kind in get_args(expected) if get_origin(kind) is tuple]
+    others = [kind for kind in get_args(expected) if get_origin(kind) is not tuple]
+    if value is None and NoneType in others:
+        return NoneType
+    if of_tuple and isinstance(value, list | tuple):
+        return of_tuple[0]
+    return next(kind for kind in others if kind is not NoneType)
 
 
 def _read(data: Any, expected: Any, base: Any, where: str) -> Any:
-    optional = _without_none(expected)
-    if optional is not expected:
-        return None if data is None else _read(data, optional, base, where)
+    expected = _member_for(data, expected)
+    if expected is NoneType:
+        return None
     if expected in CHOICES:
         return _read_part(data, expected, base, where)
     if get_origin(expected) is tuple:
@@ -183,12 +191,3 @@ def _read_plain(data: Any, expected: Any, where: str) -> Any:
     if not isinstance(data, expected) or (isinstance(data, bool) and expected is not bool):
         raise ValueError(f"`{where}` must be of type {expected.__name__}; got {data!r}.")
     return data
-
-
-def known_name(name: str, names: Any, what: str) -> str:
-    """Give the name back if it is among `names`; else `ValueError` with the nearest one."""
-    if name in names:
-        return name
-    close = get_close_matches(name, [str(n) for n in names], n=1, cutoff=0.5)
-    hint = f" Did you mean `{close[0]}`?" if close else ""
-    raise ValueError(f"`{name}` is no {what}; there are {', '.join(map(str, names))}.{hint}")

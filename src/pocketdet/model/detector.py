@@ -15,6 +15,7 @@ from pocketdet.model.config import DetectorConfig
 from pocketdet.model.decode import DecodeSettings, decode
 from pocketdet.model.evaluation_mode import evaluation_mode
 from pocketdet.model.head import Predictions
+from pocketdet.model.placement import place_key
 
 Picture = Tensor | np.ndarray[Any, Any] | Path | str | ImageFile
 """A (3, H, W) uint8 RGB tensor, a (H, W, 3) uint8 RGB array, or an image file."""
@@ -24,17 +25,23 @@ class Detector(nn.Module):
     """The parts of a config, joined. Made by `build`, or read by `Detector.load`."""
 
     def __init__(
-        self, *, config: DetectorConfig, classes: ClassList, parts: dict[str, nn.Module]
+        self,
+        *,
+        config: DetectorConfig,
+        classes: ClassList,
+        parts: dict[str, nn.Module],
+        level_names: tuple[str, ...],
     ) -> None:
         super().__init__()
         self.config = config
         self.classes = classes
+        self.level_names = level_names
         for name, part in parts.items():
             self.add_module(name, part)
 
     stem: nn.Module
     stages: nn.ModuleList
-    attention: nn.ModuleList
+    attention: nn.ModuleDict
     extras: nn.ModuleList
     neck: nn.Module
     head: nn.Module
@@ -66,20 +73,27 @@ class Detector(nn.Module):
         H and W are the contract's or any other size; priors follow the maps' real sizes.
         """
         levels = self.neck(self.levels(images))
+        levels = [
+            self._attend(name, level) for name, level in zip(self.level_names, levels, strict=True)
+        ]
         return self.head(levels, (int(images.shape[-2]), int(images.shape[-1])))
 
     def levels(self, images: Tensor) -> list[Tensor]:
         """Give the maps before the neck, from fine to coarse."""
         levels: list[Tensor] = []
-        features = self.stem(images)
-        for index, (stage, attention) in enumerate(zip(self.stages, self.attention, strict=True)):
-            features = attention(stage(features))
+        features = self._attend("stem", self.stem(images))
+        for index, stage in enumerate(self.stages):
+            features = self._attend(f"stage{index + 1}", stage(features))
             if index in self.config.levels_from:
                 levels.append(features)
-        for extra in self.extras:
-            features = extra(features)
+        for index, extra in enumerate(self.extras):
+            features = self._attend(f"extra{index + 1}", extra(features))
             levels.append(features)
         return levels
+
+    def _attend(self, place: str, features: Tensor) -> Tensor:
+        key = place_key(place)
+        return self.attention[key](features) if key in self.attention else features
 
     def preprocess(self, images: Tensor) -> Tensor:
         """Normalise (b, 3, H, W) uint8 RGB pictures that have the input's size already."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from typing import Any, get_type_hints
 
-from pocketdet.model.config_data import known_name
+from pocketdet.model.nearest_name import known_name
 from pocketdet.train.settings import TrainSettings
 
 

@@ -11,7 +11,7 @@ from pocketdet.data.augment.settings import (
     PELEE_AUGMENT,
     AugmentSettings,
 )
-from pocketdet.model.config_data import known_name
+from pocketdet.model.nearest_name import known_name
 from pocketdet.train.settings import TrainSettings
 from pocketdet.train.settings_data import settings_from_data, settings_to_data
 

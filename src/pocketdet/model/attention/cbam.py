@@ -1,24 +1,14 @@
-"""Gates that weigh channels or places of a stage's output."""
+"""Convolutional block attention."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from pocketdet.model.attention.protocol import reduced
 
-class Attention(Protocol):
-    """A choice of attention; `build` gives a module that keeps (b, channels, h, w)."""
-
-    def build(self, channels: int) -> nn.Module: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoAttention:
-    """Leave the map as it is."""
-
-    def build(self, channels: int) -> nn.Module:
-        return nn.Identity()
+Gate = Literal["channel", "spatial"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,17 +18,32 @@ class CBAM:
     - channel gate: sigmoid(MLP(mean over places) + MLP(maximum over places)), one shared MLP
       channels → channels / `reduction` → channels with ReLU and biases;
     - spatial gate: sigmoid(BN(conv(maximum, mean over channels))), `kernel_size` wide, no bias,
-      BN with eps 1e-5 and momentum 0.01, as in the authors' code.
+      BN with eps 1e-5 and momentum 0.01, as in the authors' code;
+    - `gates`: which of the two, and in which order; the paper's order is the default.
     """
 
     reduction: int = 16
     kernel_size: int = 7
+    gates: tuple[Gate, ...] = ("channel", "spatial")
+
+    def __post_init__(self) -> None:
+        if not self.gates or len(set(self.gates)) != len(self.gates):
+            raise ValueError(
+                "`gates` must name channel, spatial or both, each once; "
+                f"got {', '.join(self.gates) or 'none'}."
+            )
+        if self.kernel_size % 2 == 0:
+            raise ValueError(
+                f"`kernel_size` must be odd, or the gate would shift; got {self.kernel_size}."
+            )
 
     def build(self, channels: int) -> nn.Module:
-        return nn.Sequential(
-            _ChannelGate(channels, max(1, channels // self.reduction)),
-            _SpatialGate(self.kernel_size),
-        )
+        return nn.Sequential(*(self._gate(gate, channels) for gate in self.gates))
+
+    def _gate(self, gate: Gate, channels: int) -> nn.Module:
+        if gate == "channel":
+            return _ChannelGate(channels, reduced(channels, self.reduction))
+        return _SpatialGate(self.kernel_size)
 
 
 class _ChannelGate(nn.Module):
@@ -64,6 +69,3 @@ class _SpatialGate(nn.Module):
             [features.amax(dim=1, keepdim=True), features.mean(dim=1, keepdim=True)], dim=1
         )
         return features * self.norm(self.conv(pooled)).sigmoid()
-
-
-ATTENTIONS = (NoAttention, CBAM)
