@@ -6,10 +6,12 @@ from pocketdet.doctor.checks import (
     cancelled_gate,
     loss_broadcasting,
     overconfident_start,
+    parameter_without_gradient,
     parting_from_reference,
     random_evaluation,
     softmax_over_one,
     squashed_twice,
+    unreached_parameter,
 )
 
 ALL_CHECKS: tuple[Check, ...] = (
@@ -17,8 +19,10 @@ ALL_CHECKS: tuple[Check, ...] = (
     cancelled_gate.CHECK,
     loss_broadcasting.CHECK,
     overconfident_start.CHECK,
+    parameter_without_gradient.CHECK,
     parting_from_reference.CHECK,
     random_evaluation.CHECK,
     softmax_over_one.CHECK,
     squashed_twice.CHECK,
+    unreached_parameter.CHECK,
 )

@@ -10,6 +10,7 @@ from typing import Any
 from pocketdet.doctor.observations.batch import batch
 from pocketdet.doctor.observations.beside_reference import beside_reference
 from pocketdet.doctor.observations.gates import gates
+from pocketdet.doctor.observations.learning import learning
 from pocketdet.doctor.observations.loss_start import loss_start
 from pocketdet.doctor.observations.mixing import mixing
 from pocketdet.doctor.observations.other_sizes import other_sizes
@@ -28,4 +29,5 @@ OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
     "gates": gates,
     "beside_reference": beside_reference,
     "loss_start": loss_start,
+    "learning": learning,
 }

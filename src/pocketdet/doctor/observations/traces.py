@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from pocketdet.doctor.missing import NotObservable
 from pocketdet.doctor.patient import TrainingLoss, copy_of
 from pocketdet.doctor.trace import Call, Trace, record
+from pocketdet.doctor.trace.module_names import hidden_modules
 
 
 def trace(settled: nn.Module, batch: Call) -> Trace:
@@ -24,11 +25,14 @@ def training_trace(model: nn.Module, batch: Call, training_loss: TrainingLoss) -
     """
     patient = copy_of(model).train()
     given = batch.mapped(torch.clone)
+    parts = [patient, *(hidden for _, hidden in hidden_modules(patient))]
+    # Only theirs: what the user's function reaches besides must keep its own gradients.
+    own = [p for part in parts for p in part.parameters() if p.requires_grad]
 
     def run() -> Tensor:
         loss = training_loss(patient, given.given)
-        if loss.requires_grad:
-            loss.backward()
+        if loss.requires_grad and own:
+            loss.backward(inputs=own)
         return loss
 
     found = record(patient, run, given=given.given)

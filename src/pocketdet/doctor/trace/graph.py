@@ -20,7 +20,8 @@ class Value:
     - `kind`, `name`: what it is where no operator made it, such as `parameter` `head.weight`;
     - `producer`: the operator that made it, None for what was there before;
     - `consumers`: the operators that read it;
-    - `tensor`: kept for what was there before (a detached copy), None for results.
+    - `tensor`: kept for what was there before (a detached copy), None for results;
+    - `requires_grad`: whether autograd followed it when an operator last read it, or at the end.
     """
 
     slot: int
@@ -31,6 +32,7 @@ class Value:
     producer: "Op | None" = None
     consumers: list["Op"] = field(default_factory=list)
     tensor: Tensor | None = None
+    requires_grad: bool = False
 
     @property
     def is_float(self) -> bool:

@@ -78,6 +78,7 @@ class _Recorder:
         if value is None:
             kind, name = self.known.get(id(tensor), ("constant", ""))
             value = self.leaf(tensor, kind, name)
+        value.requires_grad = tensor.requires_grad
         return value
 
     def leaf(self, tensor: Tensor, kind: Any, name: str) -> Value:
