@@ -14,7 +14,10 @@ from pocketdet.doctor.observations.learning import learning
 from pocketdet.doctor.observations.loss_start import loss_start
 from pocketdet.doctor.observations.mixing import mixing
 from pocketdet.doctor.observations.other_sizes import other_sizes
+from pocketdet.doctor.observations.places import places
 from pocketdet.doctor.observations.repeated import repeated
+from pocketdet.doctor.observations.row_fibres import row_fibres
+from pocketdet.doctor.observations.row_places import row_places
 from pocketdet.doctor.observations.settled import settled
 from pocketdet.doctor.observations.traces import trace, training_trace
 
@@ -27,6 +30,9 @@ OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
     "mixing": mixing,
     "other_sizes": other_sizes,
     "gates": gates,
+    "places": places,
+    "row_fibres": row_fibres,
+    "row_places": row_places,
     "beside_reference": beside_reference,
     "loss_start": loss_start,
     "learning": learning,

@@ -3,7 +3,13 @@
 from pocketdet.doctor.trace.call import Call
 from pocketdet.doctor.trace.graph import Op, Ref, Trace, Value
 from pocketdet.doctor.trace.record import record
-from pocketdet.doctor.trace.replay import Run, lockstep, output_difference, replay
+from pocketdet.doctor.trace.replay import (
+    Run,
+    is_drawn_or_chosen,
+    lockstep,
+    output_difference,
+    replay,
+)
 
 __all__ = [
     "Call",
@@ -12,6 +18,7 @@ __all__ = [
     "Run",
     "Trace",
     "Value",
+    "is_drawn_or_chosen",
     "lockstep",
     "output_difference",
     "record",

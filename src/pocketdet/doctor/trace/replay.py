@@ -12,18 +12,31 @@ from pocketdet.doctor.trace.graph import Op, Ref, Trace
 Change = Callable[[Tensor], Tensor]
 
 
+def is_drawn(op: Op) -> bool:
+    """Say whether an operator draws random numbers."""
+    return op.is_random
+
+
+def is_drawn_or_chosen(op: Op) -> bool:
+    """Say whether an operator draws random numbers, or gives choices: indices and masks."""
+    return op.is_random or not any(value.is_float for value in op.outputs)
+
+
 @torch.no_grad()
-def lockstep(trace: Trace, runs: list["Run"]) -> Iterator[tuple[Op, list[tuple[Tensor, ...]]]]:
+def lockstep(
+    trace: Trace, runs: list["Run"], *, shares: Callable[[Op], bool] = is_drawn
+) -> Iterator[tuple[Op, list[tuple[Tensor, ...]]]]:
     """Run the forward operators of a trace in several runs side by side.
 
     Gives each operator with every run's results, right after it ran: an operator in place
-    overwrites them later. Random operators give all runs what they gave the first.
+    overwrites them later. Operators that `shares` picks out, by default the random ones, give
+    all runs what they gave the first.
     """
     last_read = _last_reads(trace)
     for op in trace.forward_ops:
         results: list[tuple[Tensor, ...]] = []
         for run in runs:
-            results.append(run.step(op, shared=results[0] if results and op.is_random else None))
+            results.append(run.step(op, shared=results[0] if results and shares(op) else None))
         yield op, results
         for slot in last_read.get(op.index, ()):
             for run in runs:

@@ -1,0 +1,135 @@
+"""What lies along the last axis of rows that were made from a map: channels, or places."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pocketdet.doctor.layout import FOLDING, MOVING, POINTWISE
+from pocketdet.doctor.trace import Op, Ref, Trace
+from pocketdet.doctor.trace.graph import Value
+
+LAST_AXIS_READERS = ("mm", "addmm", "bmm", "baddbmm", "native_layer_norm", "_softmax")
+MOST_VALUES = 20_000_000  # a larger map is left out: the tags would take too long
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fibres:
+    """Rows as somebody reads them.
+
+    - `source`: the convolution that made the map; `fold`: the operator that made rows of it;
+    - `reader`: what reads a row as one place's features, None for an output;
+    - `channel`, `place`: for each row and entry, the map's channel and place (row·w + column)
+      that the entry is, (..., rows, entries) of one sample;
+    - `num_channels`, `height`, `width`: of the map.
+    """
+
+    source: Op
+    fold: Op
+    reader: Op | None
+    channel: Tensor
+    place: Tensor
+    num_channels: int
+    height: int
+    width: int
+
+
+def row_fibres(trace: Trace) -> tuple[Fibres, ...]:
+    """Follow each convolution's values, tagged by channel and place, through what moves them."""
+    outputs = {id(value): path for path, value in trace.outputs.items()}
+    found: list[Fibres] = []
+    for op in trace.named("convolution"):
+        value = op.outputs[0]
+        is_map = len(value.shape) == 4 and value.shape[2] * value.shape[3] > 1
+        if is_map and value.numel <= MOST_VALUES and _leads_to_fold(value):
+            found += _followed(op, value, outputs)
+    return tuple(found)
+
+
+def _leads_to_fold(value: Value, depth: int = 8) -> bool:
+    if any(op.name in FOLDING for op in value.consumers):
+        return True
+    passing = [op for op in value.consumers if op.name in MOVING or op.name in POINTWISE]
+    return depth > 0 and any(_leads_to_fold(op.outputs[0], depth - 1) for op in passing)
+
+
+def _followed(source: Op, value: Value, outputs: dict[int, str]) -> Iterator[Fibres]:
+    tags = torch.arange(value.numel).reshape(value.shape)
+    waiting: list[tuple[Value, Tensor, Op | None]] = [(value, tags, None)]
+    seen: set[int] = set()
+    while waiting:
+        current, tags, fold = waiting.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        if fold is not None:
+            for reader in _readers(current, outputs):
+                yield _fibres(source, fold, reader, tags)
+        waiting += _next(current, tags, fold)
+
+
+def _readers(value: Value, outputs: dict[int, str]) -> list[Op | None]:
+    """Give what reads the last axis as features, None for an output."""
+    is_output = id(value) in outputs or any(
+        op.name == "cat" and _reaches_output(op, outputs) for op in value.consumers
+    )
+    readers: list[Op | None] = [op for op in value.consumers if _reads_last_axis(op, value)]
+    return readers + [None] * is_output
+
+
+def _next(value: Value, tags: Tensor, fold: Op | None) -> Iterator[tuple[Value, Tensor, Op | None]]:
+    for op in value.consumers:
+        if op.name in MOVING and op.inputs[:1] == (value,):
+            for result, moved in zip(op.outputs, _moved(op, value, tags), strict=False):
+                yield result, moved, _fold(op, fold)
+        elif op.name in POINTWISE and op.outputs[0].shape == value.shape:
+            yield op.outputs[0], tags, fold
+
+
+def _fold(op: Op, before: Op | None) -> Op | None:
+    is_fold = op.name in FOLDING and op.outputs[0].shape != op.inputs[0].shape
+    return op if is_fold and before is None else before
+
+
+def _moved(op: Op, value: Value, tags: Tensor) -> list[Tensor]:
+    if op.name in FOLDING:
+        return [tags.reshape(op.outputs[0].shape)]
+    args = [tags if isinstance(a, Ref) and a.slot == value.slot else a for a in op.args]
+    result = op.overload(*args, **op.kwargs)
+    return [result] if isinstance(result, Tensor) else list(result)
+
+
+def _reads_last_axis(op: Op, value: Value) -> bool:
+    if op.name not in LAST_AXIS_READERS or len(value.shape) < 2:
+        return False
+    if op.name == "_softmax":
+        return int(op.argument("dim")) % len(value.shape) == len(value.shape) - 1
+    return value in op.inputs[: 2 if op.name in ("addmm", "baddbmm") else 1]
+
+
+def _reaches_output(op: Op, outputs: dict[int, str], depth: int = 6) -> bool:
+    """Say whether joined rows are an output, but for what moves or changes single values."""
+    for value in op.outputs:
+        if id(value) in outputs:
+            return True
+        for reader in value.consumers:
+            passes = reader.name in MOVING or reader.name in POINTWISE or reader.name == "_softmax"
+            if depth and passes and _reaches_output(reader, outputs, depth - 1):
+                return True
+    return False
+
+
+def _fibres(source: Op, fold: Op, reader: Op | None, tags: Tensor) -> Fibres:
+    _, channels, height, width = source.outputs[0].shape
+    within = tags.remainder(channels * height * width)
+    return Fibres(
+        source=source,
+        fold=fold,
+        reader=reader,
+        channel=within // (height * width),
+        place=within.remainder(height * width),
+        num_channels=channels,
+        height=height,
+        width=width,
+    )
