@@ -1,8 +1,8 @@
 """A small feature pyramid whose top-down way can be right or wrong."""
 
 from collections.abc import Callable
+import itertools
 
-import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
 
@@ -48,7 +48,7 @@ class SmallPyramid(nn.Module):
                 nn.BatchNorm2d(after),
                 nn.ReLU(),
             )
-            for before, after in zip(widths, widths[1:], strict=False)
+            for before, after in itertools.pairwise(widths)
         )
         self.lateral = nn.Conv2d(16, 24, 1)
         self.upsample = upsample

@@ -54,8 +54,11 @@ def _joined(op: Op, row: int | None) -> tuple[Value, int | None]:
 
 
 def layout_op(path: list[Op]) -> Op | None:
-    """Give the operator that made rows of a map: the first fold after the values were computed."""
-    return next((op for op in reversed(path) if op.name in FOLDING), path[0] if path else None)
+    """Give the operator that made the rows: the last fold before they were joined with others."""
+    joined = max((n for n, op in enumerate(path) if op.name == "cat"), default=-1)
+    folds = [op for op in path[joined + 1 :] if op.name in FOLDING]
+    folds += [op for op in path if op.name in FOLDING]
+    return folds[0] if folds else (path[0] if path else None)
 
 
 def computing_op(path: list[Op]) -> Op | None:

@@ -68,4 +68,6 @@ def test_branches_that_look_alike_or_apart_on_purpose_are_clear(how: str) -> Non
 
 
 def test_reads_well() -> None:
-    assert examined(SmallPyramid(rolled)).findings[0].evidence == snapshot()
+    assert examined(SmallPyramid(rolled)).findings[0].evidence == snapshot(
+        "The operands of `add`, 2×24×24×24 and 2×24×24×24, look at different places: apart by 17 px in x and 2 in y, 2.1 cells of 8 px (the coarser map's)."
+    )

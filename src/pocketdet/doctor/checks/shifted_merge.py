@@ -46,6 +46,7 @@ LOCAL = 0.2  # of the image's side; what looks everywhere spreads by .29
 BORDER = 1.5  # spreads from the border: nothing is cut off
 NOISE = 0.35  # spreads: a cell's error, all channels together
 LEAST_CELLS = 4  # along each axis, away from the border
+UNLIKE = 1.25  # times another aspect ratio than the image's: a map's sides are rounded
 RUNS_OVER = 0.3  # of the image, from the first to the last cell
 EVEN = 0.6  # of a map's cells that must lie on a straight line
 EVEN_WITHIN = 1.0  # spreads and steps together from the line
@@ -218,37 +219,35 @@ def _unmoved(value: Value) -> Value:
 def _coarser_cell(first: Value, second: Value, places: Places) -> float:
     """Give the pixels from cell to cell of the coarser map that the operands come from."""
     known: dict[int, float] = {}
-    image = places.height * places.width
-    finest = [_finest_way(value, known) for value in (first, second)]
-    return (image / min(finest)) ** 0.5
+    fewest = min(_finest_way(value, known, places) for value in (first, second))
+    return (places.height * places.width / fewest) ** 0.5
 
 
-def _finest_way(value: Value, known: dict[int, float]) -> float:
+def _finest_way(value: Value, known: dict[int, float], places: Places) -> float:
     """Give the number of cells where a value's way from the image, the finest one, is coarsest."""
     waiting = [value]
     while waiting:
         current = waiting[-1]
-        if id(current) in known:
-            waiting.pop()
-            continue
         before = [v for v in current.producer.inputs if v.is_float] if current.producer else []
         before = [v for v in before if v.producer is not None or v.kind == "input"]
         unknown = [v for v in before if id(v) not in known]
-        if unknown:
-            waiting.extend(unknown)
-            continue
-        own = _cells(current)
-        known[id(current)] = min(own, max((known[id(v)] for v in before), default=own))
-        waiting.pop()
+        if id(current) in known or not unknown:
+            own = _cells(current, places)
+            finest = max((known[id(v)] for v in before), default=own)
+            known.setdefault(id(current), min(own, finest))
+            waiting.pop()
+        waiting.extend(unknown)
     return known[id(value)]
 
 
-def _cells(value: Value) -> float:
-    """Give the places of a map; what is no map of (b, c, h, w) bounds nothing."""
-    if len(value.shape) != 4:
+def _cells(value: Value, places: Places) -> float:
+    """Give the places of a map; what has no sides like the image's bounds nothing."""
+    if len(value.shape) != 4 or value.kind == "input":
         return float("inf")
     _, a, b, c = value.shape
-    return float(max(b * c, a * b)) if value.kind != "input" else float("inf")
+    aspect = places.height / places.width
+    alike = [h * w for h, w in ((b, c), (a, b)) if 1 / UNLIKE < h / max(w, 1) / aspect < UNLIKE]
+    return float(max(alike, default=float("inf")))
 
 
 def _fault(op: Op, words: str, severity: Severity, measured: dict[str, object]) -> Fault:

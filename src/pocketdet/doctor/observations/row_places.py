@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
+import torch
 from torch import Tensor
 
 from pocketdet.doctor.look import Look
@@ -12,7 +13,8 @@ from pocketdet.doctor.observations.places import Places
 from pocketdet.doctor.trace import Trace
 from pocketdet.doctor.trace.graph import Value
 
-LOCAL = 0.2  # of the image's longer side; what looks everywhere has a spread of .29
+LOCAL = 0.2  # of the image's side; what looks everywhere has a spread of .29
+MOSTLY = 0.6  # of the rows; a few of those that look everywhere seem local by chance
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,5 +90,7 @@ def rows_of(look: Look, num_rows: int) -> Look | None:
 
 
 def is_local(look: Look, height: int, width: int) -> Tensor:
-    """Say which rows look at some place, and not at the whole image; (rows,)."""
-    return (look.spread < LOCAL * max(height, width)) & look.is_seeing
+    """Say which rows look at some place; none where most rows look at the whole image; (rows,)."""
+    local = (look.spread < LOCAL * (height * width) ** 0.5) & look.is_seeing
+    mostly = float(local.sum()) > MOSTLY * float(look.is_seeing.sum())
+    return local if mostly else torch.zeros_like(local)
