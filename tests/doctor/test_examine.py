@@ -155,3 +155,18 @@ def test_bad_arguments_are_refused_with_the_nearest_choice(model, how, said: str
     with pytest.raises(ValueError, match="`") as caught:
         examine(model(), torch.rand(2, 3), **how)
     assert said in str(caught.value)
+
+
+def test_a_line_that_several_modules_run_is_told_once() -> None:
+    class Softmax(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.score = nn.Conv2d(4, 1, 1)
+
+        def forward(self, features: Tensor) -> Tensor:
+            return features * self.score(features).softmax(dim=1)
+
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), Softmax(), Softmax(), Softmax())
+    (finding,) = examine(model, torch.rand(2, 3, 8, 8), only=["softmax-over-one"]).findings
+    assert finding.where == "1"
+    assert finding.measured["also"] == ["2", "3"]

@@ -132,7 +132,8 @@ def _run(check: Check, examination: Examination, reason_to_allow: str | None) ->
     except Exception as error:  # One broken check must not hide the others.
         reason = f"{type(error).__name__}: {error}"
         return Result(check=check, outcome=Outcome.CRASHED, reason=reason)
-    findings = tuple(_finding(check, fault) for fault in sorted(faults, key=lambda f: f.at))
+    kept = one_a_line(faults)
+    findings = tuple(_finding(check, fault) for fault in kept)
     outcome = Outcome.FOUND if findings else Outcome.CLEAR
     if findings and reason_to_allow is not None:
         outcome = Outcome.ALLOWED
@@ -140,9 +141,34 @@ def _run(check: Check, examination: Examination, reason_to_allow: str | None) ->
         check=check,
         outcome=outcome,
         findings=findings,
-        order=tuple(sorted(fault.at for fault in faults)),
+        order=tuple(fault.at for fault in kept),
         reason=reason_to_allow or "" if outcome is Outcome.ALLOWED else "",
         seconds=monotonic() - start,
+    )
+
+
+def one_a_line(faults: Sequence[Fault]) -> list[Fault]:
+    """Tell a line once, however many modules run it: the first, and where else.
+
+    Faults without a line, or of another severity, stay apart.
+    """
+    by_line: dict[tuple[object, ...], list[Fault]] = {}
+    for fault in sorted(faults, key=lambda fault: fault.at):
+        line = (fault.source, fault.severity) if fault.source else (id(fault),)
+        by_line.setdefault(line, []).append(fault)
+    return [_with_others(*same) for same in by_line.values()]
+
+
+def _with_others(first: Fault, *others: Fault) -> Fault:
+    places = list(dict.fromkeys(fault.where for fault in others if fault.where != first.where))
+    if not places:
+        return first
+    named = ", ".join(f"`{place}`" for place in places[:3])
+    more = f" and {len(places) - 3} more" * (len(places) > 3)
+    return replace(
+        first,
+        evidence=f"{first.evidence} The same line does it in {named}{more}.",
+        measured={**first.measured, "also": places},
     )
 
 

@@ -7,7 +7,7 @@ import json
 import textwrap
 from typing import Any
 
-from pocketdet.doctor.check import Check
+from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Finding, Severity
 
 WIDTH = 100
@@ -107,11 +107,17 @@ class Report:
         return "\n".join(lines)
 
     def _stands_on(self, finding: Finding) -> str | None:
-        """Name the error of an earlier stage that this finding stands on."""
+        """Name the error of an earlier stage that this finding stands on.
+
+        What random evaluation disturbs is everything; errors of the structure disturb what is
+        measured on outputs, losses and boxes.
+        """
         stages = {result.check.id: result.check.stage for result in self.results}
+        stage = stages[finding.check]
         for earlier in self.findings:
-            is_red = earlier.severity is Severity.ERROR
-            if is_red and stages[earlier.check] < stages[finding.check]:
+            disturbs = stages[earlier.check] is Stage.DETERMINISM or stage >= Stage.REGISTRATION
+            is_red = earlier.severity is Severity.ERROR and stages[earlier.check] < stage
+            if is_red and disturbs:
                 return earlier.check
         return None
 
