@@ -5,6 +5,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+import torch.nn.functional as F
 
 
 class Norm(Protocol):
@@ -85,10 +86,10 @@ class _ChannelLayerNorm(nn.Module):
         self.eps = eps
 
     def forward(self, features: Tensor) -> Tensor:
-        centred = features - features.mean(dim=1, keepdim=True)
-        variance = centred.square().mean(dim=1, keepdim=True)
-        scaled = centred * (variance + self.eps).rsqrt()
-        return scaled * self.weight[:, None, None] + self.bias[:, None, None]
+        last = features.permute(0, 2, 3, 1)
+        return F.layer_norm(last, self.weight.shape, self.weight, self.bias, self.eps).permute(
+            0, 3, 1, 2
+        )
 
     def extra_repr(self) -> str:
         return f"{self.weight.numel()}, eps={self.eps}"
