@@ -20,6 +20,16 @@ PELEE = DetectorConfig()
 # As published: 5.98 M parameters and 1,284 M MACs with 80 classes; smaller priors.
 PELEE_COCO = replace(PELEE, head=PeleeHead(priors=PELEE_COCO_PRIORS))
 
+# Pelee that reads the 38×38 map of its second stage too, for objects of 15 to 30 px at 304. The
+# other entries stay as they are, so that weights of PELEE carry over. Not trained yet.
+PELEE_38 = replace(
+    PELEE,
+    levels_from=(1, 2, 3),
+    head=PeleeHead(
+        priors=prior_ladder((0, 1, 1, 2, 3, 4, 5), (0.05, 0.10, 0.20, 0.37, 0.54, 0.71, 0.88, 1.05))
+    ),
+)
+
 # Two entries on each of the finer maps, as Pelee does on its finest: with one entry a map the sizes
 # stand a factor of 2 apart, and a third of all boxes overlap no prior by half (see LOG.md).
 SMALL_PRIORS = prior_ladder((0, 0, 1, 1, 2, 3), (0.06, 0.11, 0.18, 0.29, 0.43, 0.66, 1.0))

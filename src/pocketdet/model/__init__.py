@@ -39,7 +39,7 @@ from pocketdet.model.extra import ExtraConvs
 from pocketdet.model.foldable import Foldable
 from pocketdet.model.head import PeleeHead, Predictions
 from pocketdet.model.layers import Layers
-from pocketdet.model.neck import NoNeck, TopDown
+from pocketdet.model.neck import PAN, BiFPN, NoNeck, TopDown
 from pocketdet.model.norm import BatchNorm, GroupNorm, L2Norm, LayerNorm, NoNorm
 from pocketdet.model.peleenet import PeleeNet
 from pocketdet.model.priors import PELEE_COCO_PRIORS, PELEE_VOC_PRIORS, PriorLevel
@@ -65,17 +65,28 @@ from pocketdet.model.stem import (
     PeleeStem,
     PoolStem,
 )
-from pocketdet.model.upsample import Bilinear, Nearest
+from pocketdet.model.upsample import (
+    CARAFE,
+    Bicubic,
+    Bilinear,
+    Nearest,
+    PixelShuffle,
+    TransposedConv,
+)
 
 __all__ = [
+    "CARAFE",
     "CBAM",
     "ECA",
     "GELU",
+    "PAN",
     "PELEE_COCO_PRIORS",
     "PELEE_VOC_PRIORS",
     "SE",
     "BarabasiAlbert",
     "BatchNorm",
+    "BiFPN",
+    "Bicubic",
     "Bilinear",
     "BoxCoder",
     "CSPDense",
@@ -116,6 +127,7 @@ __all__ = [
     "PeleeHead",
     "PeleeNet",
     "PeleeStem",
+    "PixelShuffle",
     "PlacedAttention",
     "PoolStem",
     "Predictions",
@@ -129,6 +141,7 @@ __all__ = [
     "SimAM",
     "StandardConv",
     "TopDown",
+    "TransposedConv",
     "TwoWayDense",
     "WattsStrogatz",
     "build",

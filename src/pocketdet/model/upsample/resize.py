@@ -1,16 +1,9 @@
-"""Ways to bring a coarse map to the exact size of a finer one."""
+"""Upsampling without weights."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from torch import Tensor, nn
 import torch.nn.functional as F
-
-
-class Upsample(Protocol):
-    """A choice of upsampling; `build` gives a module called with (map, (height, width))."""
-
-    def build(self, channels: int) -> nn.Module: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +22,17 @@ class Bilinear:
         return _Resize("bilinear")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Bicubic:
+    """Interpolate with cubics over the sixteen nearest places (half-pixel centres).
+
+    Keys' kernel with a = -0.75, as PyTorch has it; values can overshoot.
+    """
+
+    def build(self, channels: int) -> nn.Module:
+        return _Resize("bicubic")
+
+
 class _Resize(nn.Module):
     def __init__(self, mode: str) -> None:
         super().__init__()
@@ -39,6 +43,3 @@ class _Resize(nn.Module):
 
     def extra_repr(self) -> str:
         return f"mode={self.mode}"
-
-
-UPSAMPLES = (Nearest, Bilinear)
