@@ -7,6 +7,7 @@ from pocketdet.doctor.checks import (
     disagreeing_outputs,
     loss_broadcasting,
     misplaced_row,
+    norm_over_one,
     overconfident_start,
     parameter_without_gradient,
     parting_from_reference,
@@ -14,6 +15,7 @@ from pocketdet.doctor.checks import (
     scrambled_row,
     shifted_merge,
     softmax_over_one,
+    squashed_gate,
     squashed_twice,
     unreached_parameter,
 )
@@ -24,6 +26,7 @@ ALL_CHECKS: tuple[Check, ...] = (
     disagreeing_outputs.CHECK,
     loss_broadcasting.CHECK,
     misplaced_row.CHECK,
+    norm_over_one.CHECK,
     overconfident_start.CHECK,
     parameter_without_gradient.CHECK,
     parting_from_reference.CHECK,
@@ -31,6 +34,7 @@ ALL_CHECKS: tuple[Check, ...] = (
     scrambled_row.CHECK,
     shifted_merge.CHECK,
     softmax_over_one.CHECK,
+    squashed_gate.CHECK,
     squashed_twice.CHECK,
     unreached_parameter.CHECK,
 )

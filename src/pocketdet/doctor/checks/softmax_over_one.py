@@ -16,7 +16,8 @@ was to be lets everything through. Every shape is right, and nothing warns.
 ## When it is not a fault
 The axis has one element for this input only (one query, one region, a map of 1×1): the check runs
 the network on other sizes, and where the axis grows with them it stays silent. A softmax over
-one class or one expert by configuration, with nothing learnt before it, is told as `info`.
+one class or one expert by configuration, with nothing learnt before it, is told as `info`, and so
+is an attention of one place to one place.
 """
 
 from collections.abc import Iterator
@@ -25,8 +26,12 @@ from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Fault, Severity
 from pocketdet.doctor.observations.other_sizes import OtherSizes
 from pocketdet.doctor.trace import Op, Trace
+from pocketdet.doctor.trace.between import follow
+from pocketdet.doctor.trace.origin import MOVING
 
 SOFTMAX = ("_softmax", "_log_softmax", "_safe_softmax")
+PRODUCTS = frozenset({"bmm", "mm", "matmul"})
+MOST_STEPS = 6  # from a product of queries and keys to its softmax: scale, bias, mask, reshape
 LEAST_ELEMENTS = 2  # a result of one element says nothing about axes
 
 
@@ -60,9 +65,24 @@ def _fault(op: Op, axis: int, behind: list[str]) -> Fault:
         f"has one element, so that all of its {operand.numel:,} results are {constant}."
         f"{without_effect}",
         measured={"shape": list(operand.shape), "axis": axis % len(operand.shape)},
-        severity=None if behind else Severity.INFO,
+        severity=Severity.INFO if not behind or _is_of_one_key(op) else None,
         at=op.index,
     )
+
+
+def _is_of_one_key(op: Op) -> bool:
+    """Say whether it is an attention of one place to one place: all there is to attend to."""
+    readers = {reader.name for reader in follow(op.outputs[0], MOVING)}
+    is_read_so = bool(readers & PRODUCTS) and op.inputs[0].shape[-2:] == (1, 1)
+    return is_read_so and any(step.name in PRODUCTS for step in _steps_before(op, MOST_STEPS))
+
+
+def _steps_before(op: Op, most: int) -> Iterator[Op]:
+    """Give the operators that lead to one, so many steps back."""
+    for value in op.inputs:
+        if value.producer is not None and most:
+            yield value.producer
+            yield from _steps_before(value.producer, most - 1)
 
 
 CHECK = Check(

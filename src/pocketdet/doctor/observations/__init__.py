@@ -19,6 +19,8 @@ from pocketdet.doctor.observations.repeated import repeated
 from pocketdet.doctor.observations.row_fibres import row_fibres
 from pocketdet.doctor.observations.row_places import row_places
 from pocketdet.doctor.observations.settled import settled
+from pocketdet.doctor.observations.shares import shares
+from pocketdet.doctor.observations.signals import signals
 from pocketdet.doctor.observations.traces import trace, training_trace
 
 OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
@@ -33,6 +35,8 @@ OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
     "places": places,
     "row_fibres": row_fibres,
     "row_places": row_places,
+    "signals": signals,
+    "shares": shares,
     "beside_reference": beside_reference,
     "loss_start": loss_start,
     "learning": learning,

@@ -1,119 +1,150 @@
 """Multiplications by a gate, and what becomes of the outputs when the gate says something else."""
 
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from torch import Tensor
 
-from pocketdet.doctor.trace import Op, Run, Trace, lockstep, output_difference
+from pocketdet.doctor.observations.gate_walk import Candidate, surviving
+from pocketdet.doctor.observations.signals import other_inputs
+from pocketdet.doctor.trace import Call, Op, Run, Trace, Value, lockstep
+from pocketdet.doctor.trace.between import from_inputs, is_decided_apart
 
 FACTORS = (0.5, 2.0)  # by which each of a gate's values is changed at random
-VANISHED = 1e-3  # of the gate's own effect is left: it is cancelled
-MOST_GATES = 48  # more are examined a part at a time: those with the fewest parameters behind last
-MULTIPLY = ("mul", "mul_", "div", "div_")
+VANISHED = 2e-3  # of a change is left: it is cancelled (a norm's epsilon leaves a little)
+DILUTED = 0.02  # of a value's own size: smaller changes fade in biases, and nothing cancels them
+LEAST_SIGNAL = 1e-5  # of a value that must depend on the input at all: below is rounding
+SIMPLE_FACTORS = ("mul", "mul_", "div", "div_")
+SIMPLE_TERMS = ("add", "add_", "sub", "sub_")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Gate:
-    """A factor that the input decides, one value for several of the features.
+    """A factor, or a term, that the input decides, one value for several of the features.
 
-    - `op`: the multiplication; `effect`: the largest relative change of the outputs when every
-      value of the gate is changed by a factor between .5 and 2;
+    - `op`: the multiplication (or division, or addition); `gate`: its operand;
+    - `is_term`: whether it is added;
+    - `effect`: the change of the outputs when every value of the gate is changed by a factor
+      between .5 and 2, relative to the change that other inputs make; None where it was seen to
+      live on;
     - `cancelled_by`: the operator whose operands change and whose result does not.
     """
 
     op: Op
-    effect: float
+    gate: Value
+    is_term: bool
+    effect: float | None
     cancelled_by: Op | None
 
 
-def gates(trace: Trace) -> tuple[Gate, ...]:
+def gates(trace: Trace, batch: Call) -> tuple[Gate, ...]:
     """Change each gate of the recorded pass in turn, and look what is left of it."""
-    found: list[Gate] = []
-    for op, which in _gating(trace)[:MOST_GATES]:
-        found.append(_examined(trace, op, which))
-    return tuple(found)
+    candidates = _candidates(trace)
+    otherwise = other_inputs(trace, batch)
+    alive = surviving(trace, candidates, otherwise, _differs)
+    return tuple(
+        Gate(op=c.op, gate=c.gate, is_term=c.is_term, effect=None, cancelled_by=None)
+        if index in alive
+        else _examined(trace, c, otherwise)
+        for index, c in enumerate(candidates)
+        if c.change is not None
+    )
 
 
-def _gating(trace: Trace) -> list[tuple[Op, int]]:
-    """Find multiplications of a map by something smaller that depends on the input."""
-    from_inputs = trace.follows_from(list(trace.inputs.values()))
+def _candidates(trace: Trace) -> list[Candidate]:
+    """Find operations of features and something that the input decides apart from them."""
+    reached = from_inputs(trace)
     to_outputs = trace.leads_to(list(trace.outputs.values()))
-    found: list[tuple[Op, int]] = []
-    for op in trace.named(*MULTIPLY):
-        if op.index not in to_outputs or len(op.inputs) < 2 or not op.outputs[0].is_float:
+    found: list[Candidate] = []
+    for op in trace.forward_ops:
+        if op.index not in to_outputs or not _joins_two(op):
             continue
-        which = _gate_operand(op)
-        producer = op.inputs[which].producer if which is not None else None
-        if which is None or producer is None or producer.index not in from_inputs:
-            continue
-        if trace.parameters_behind(op.inputs[which]):
-            found.append((op, which))
+        for which in (0, 1):
+            gate, features = op.inputs[which], op.inputs[1 - which]
+            producer = gate.producer
+            if producer is None or producer.index not in reached or gate.numel < 2:
+                continue
+            if op.name.startswith("div") and which == 0:
+                continue
+            if is_decided_apart(gate, features):
+                is_term = op.name in SIMPLE_TERMS
+                found.append(Candidate(op=op, which=which, is_term=is_term))
     return found
 
 
-def _gate_operand(op: Op) -> int | None:
-    """Give which operand is the gate: it is stretched over the other, or is bounded."""
-    first, second = op.inputs[:2]
-    if op.name.startswith("mul"):
-        for which, (gate, features) in enumerate(((first, second), (second, first))):
-            is_stretched = gate.numel < features.numel and gate.numel > 1
-            if is_stretched or (gate.shape == features.shape and _is_bounded(gate.producer)):
-                return which
-    return None
+def _joins_two(op: Op) -> bool:
+    if len(op.inputs) < 2 or not op.outputs or not op.outputs[0].is_float:
+        return False
+    if op.name in (*SIMPLE_FACTORS, *SIMPLE_TERMS):
+        return True
+    return op.name in ("bmm", "matmul") and op.inputs[0].shape[-1:] == (1,)
 
 
-BOUNDED = ("sigmoid", "_softmax", "hardsigmoid", "tanh", "hardtanh", "clamp", "expand")
-
-
-def _is_bounded(producer: Op | None) -> bool:
-    return producer is not None and producer.name.rstrip("_") in {n.rstrip("_") for n in BOUNDED}
-
-
-def _examined(trace: Trace, op: Op, which: int) -> Gate:
-    factors = _draw(op.inputs[which].shape)
-
-    def change(product: Tensor) -> Tensor:
-        return product * factors.to(product)
-
+def _examined(trace: Trace, candidate: Candidate, otherwise: dict[int, Tensor]) -> Gate:
+    op, change = candidate.op, candidate.change
+    assert change is not None
     base, altered = Run(trace), Run(trace, changes={op.index: change})
+    other = Run(trace, inputs=otherwise)
     vanished_in: Op | None = None
-    differing: set[int] = set()
+    reached = from_inputs(trace)
+    differing: dict[int, float] = {}  # by slot: the change relative to the value's own size
+    kept = {value.slot for value in trace.outputs.values()}
     downstream = trace.follows_from(list(op.outputs)) | {op.index}
-    for current, (before, after) in lockstep(trace, [base, altered]):
+    for current, results in lockstep(trace, [base, altered, other]):
         if current.index not in downstream:
             continue
-        carries = _carries(current, differing)
-        changed = _differing_slots(current, before, after)
-        differing.difference_update(value.slot for value in current.outputs)
-        differing.update(changed)
-        if vanished_in is None and carries and not changed:
+        carried = max((differing.get(value.slot, 0.0) for value in current.inputs), default=0.0)
+        is_alive = False
+        for value, *three in zip(current.outputs, *results, strict=False):
+            if _differs(*three) and (value.consumers or value.slot in kept):
+                is_alive = True
+                differing[value.slot] = _change(three[0], three[1], torch.zeros_like(three[0]))
+        is_cancelled = carried > DILUTED and not is_alive and not current.is_view
+        if is_cancelled and vanished_in is None and not _is_beside(current, differing, reached):
             vanished_in = current
-    effect = output_difference(base.outputs(trace), altered.outputs(trace))
-    return Gate(op=op, effect=effect, cancelled_by=vanished_in)
+    effect = _effect(*(run.outputs(trace) for run in (base, altered, other)))
+    return Gate(
+        op=op,
+        gate=candidate.gate,
+        is_term=candidate.is_term,
+        effect=effect,
+        cancelled_by=vanished_in,
+    )
 
 
-def _draw(shape: tuple[int, ...]) -> Tensor:
-    low, high = torch.tensor(FACTORS).log()
-    return (low + (high - low) * torch.rand(shape)).exp()
+def _effect(
+    before: dict[str, Tensor], after: dict[str, Tensor], otherwise: dict[str, Tensor]
+) -> float:
+    changes = (_change(one, after[path], otherwise[path]) for path, one in before.items())
+    return max(changes, default=0.0)
 
 
-def _differing_slots(op: Op, before: tuple[Tensor, ...], after: tuple[Tensor, ...]) -> set[int]:
-    """Give the results that differ and that somebody reads: not the mean inside of a norm."""
-    found: set[int] = set()
-    for number, (value, base, other) in enumerate(zip(op.outputs, before, after, strict=False)):
-        if (value.consumers or number == 0) and _differs(base, other):
-            found.add(value.slot)
-    return found
+def _change(base: Tensor, changed: Tensor, otherwise: Tensor) -> float:
+    """Measure a change by the one that other inputs make: a bias must not hide it."""
+    if base.shape != changed.shape or not base.is_floating_point():
+        return float(base.shape != changed.shape or not torch.equal(base, changed))
+    if not base.numel():
+        return 0.0
+    scale = _size(base - otherwise) if base.shape == otherwise.shape else _size(base)
+    change = _size(base - changed)
+    if not isfinite(change) or scale < LEAST_SIGNAL * _size(base):
+        return 1.0  # cannot be judged
+    return change / scale if scale else 0.0
 
 
-def _differs(base: Tensor, other: Tensor) -> bool:
-    if not base.is_floating_point() or not base.numel():
-        return False
-    scale = float(base.double().abs().mean()) or 1.0
-    return float((base.double() - other.double()).abs().max()) / scale > VANISHED
+def _size(tensor: Tensor) -> float:
+    return float(tensor.double().pow(2).mean().sqrt())
 
 
-def _carries(op: Op, differing: set[int]) -> bool:
-    """Say whether an operator joins the changed values into an unchanged result."""
-    return any(value.slot in differing for value in op.inputs) and not op.is_view
+def _differs(base: Tensor, changed: Tensor, otherwise: Tensor) -> bool:
+    return _change(base, changed, otherwise) > VANISHED
+
+
+def _is_beside(op: Op, differing: dict[int, float], reached: set[int]) -> bool:
+    """Say whether an operand that did not change joins in: the change is small beside it."""
+    return any(
+        value.slot not in differing and value.is_float and value.producer.index in reached
+        for value in op.inputs
+        if value.producer is not None
+    )

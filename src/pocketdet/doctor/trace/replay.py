@@ -32,7 +32,7 @@ def lockstep(
     overwrites them later. Operators that `shares` picks out, by default the random ones, give
     all runs what they gave the first.
     """
-    last_read = _last_reads(trace)
+    last_read = last_reads(trace)
     for op in trace.forward_ops:
         results: list[tuple[Tensor, ...]] = []
         for run in runs:
@@ -102,7 +102,8 @@ class Run:
         }
 
 
-def _last_reads(trace: Trace) -> dict[int, list[int]]:
+def last_reads(trace: Trace) -> dict[int, list[int]]:
+    """Give the slots that may be dropped after an operator, by its index."""
     kept = {value.slot for value in trace.outputs.values()}
     last: dict[int, int] = {}
     for op in trace.forward_ops:
