@@ -12,7 +12,8 @@ from pocketdet.data.open import open_dataset
 from pocketdet.data.progress import Progress, silent
 from pocketdet.data.repair import repair_dataset
 from pocketdet.doctor import Report, examine
-from pocketdet.doctor.named_patient import build_named, named_function, parse_inputs
+from pocketdet.doctor.named_patient import build_named, named_function, parse_inputs, parse_sizes
+from pocketdet.doctor.onnx_file import examine_onnx
 from pocketdet.evaluate.class_match import labels_by_name
 from pocketdet.model import Detector, build
 from pocketdet.own_patient import NUM_SAMPLES, own_patient
@@ -43,6 +44,8 @@ class ExaminationRequest:
 
 def run_examination(request: ExaminationRequest, *, progress: Progress = silent) -> Report:
     """Build the patient, with all that can be told of it, and examine it."""
+    if request.target.endswith(".onnx"):
+        return _exported(request)
     arguments = _foreign(request) if ":" in request.target else _own(request, progress)
     return examine(**arguments, only=request.only, allow=request.allow, budget_s=request.budget_s)
 
@@ -59,6 +62,14 @@ def parse_allowed(given: Sequence[str]) -> dict[str, str]:
             )
         allowed[check.strip()] = reason.strip()
     return allowed
+
+
+def _exported(request: ExaminationRequest) -> Report:
+    for name in ("data", "loss", "reference"):
+        if getattr(request, name) is not None:
+            raise ValueError(f"`--{name}` is not for an ONNX file, which is examined by itself.")
+    sizes = parse_sizes(request.input) if request.input else {}
+    return examine_onnx(request.target, sizes=sizes, only=request.only, allow=request.allow)
 
 
 def _foreign(request: ExaminationRequest) -> dict[str, Any]:

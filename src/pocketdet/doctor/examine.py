@@ -1,7 +1,8 @@
 """Examine a network: run every check that can be run, and never call one clear that did not run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from time import monotonic
 from typing import Any
 
@@ -82,10 +83,15 @@ def _refuse_bad_arguments(
     only: Sequence[str] | None,
     checks: Sequence[Check],
 ) -> None:
-    from difflib import get_close_matches
-
     if not isinstance(model, nn.Module):
         raise ValueError(f"`model` must be a torch.nn.Module; got {type(model).__name__}.")
+    refuse_unknown_checks(allow, only, checks)
+
+
+def refuse_unknown_checks(
+    allow: Mapping[str, str] | None, only: Sequence[str] | None, checks: Sequence[Check]
+) -> None:
+    """Raise `ValueError` for a check that does not exist, or that is allowed without a reason."""
     ids = [check.id for check in checks]
     for argument, names in (("allow", allow or {}), ("only", only or ())):
         for name in names:
@@ -121,26 +127,33 @@ def _unusable(error: Exception) -> ValueError:
 
 
 def _run(check: Check, examination: Examination, reason_to_allow: str | None) -> Result:
+    def find() -> Iterator[Fault]:
+        return check.find(**examination.arguments_for(check.find))
+
+    return outcome_of(check, find, reason_to_allow)
+
+
+def outcome_of(
+    check: Check, find: Callable[[], Iterator[Fault]], reason_to_allow: str | None
+) -> Result:
+    """Run one check, with all states put back, and say what became of it."""
     start = monotonic()
     try:
         with undisturbed():
-            faults = tuple(check.find(**examination.arguments_for(check.find)))
-    except Missing as missing:
-        return Result(check=check, outcome=Outcome.NOT_RUN, reason=str(missing))
-    except NotObservable as why:
+            faults = tuple(find())
+    except (Missing, NotObservable) as why:
         return Result(check=check, outcome=Outcome.NOT_RUN, reason=str(why))
     except Exception as error:  # One broken check must not hide the others.
         reason = f"{type(error).__name__}: {error}"
         return Result(check=check, outcome=Outcome.CRASHED, reason=reason)
     kept = one_a_line(faults)
-    findings = tuple(_finding(check, fault) for fault in kept)
-    outcome = Outcome.FOUND if findings else Outcome.CLEAR
-    if findings and reason_to_allow is not None:
+    outcome = Outcome.FOUND if kept else Outcome.CLEAR
+    if kept and reason_to_allow is not None:
         outcome = Outcome.ALLOWED
     return Result(
         check=check,
         outcome=outcome,
-        findings=findings,
+        findings=tuple(_finding(check, fault) for fault in kept),
         order=tuple(fault.at for fault in kept),
         reason=reason_to_allow or "" if outcome is Outcome.ALLOWED else "",
         seconds=monotonic() - start,

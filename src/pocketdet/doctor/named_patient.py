@@ -87,6 +87,15 @@ def parse_inputs(text: str) -> Tensor | tuple[Tensor, ...] | dict[str, Tensor]:
     return tensors[0] if len(tensors) == 1 else tuple(tensors)
 
 
+def parse_sizes(text: str) -> dict[str, tuple[int, ...]]:
+    """Read `2x3x320x320`, or `images=2x3x320x320,mask=2x10`, as sizes by name ("" without one)."""
+    sizes: dict[str, tuple[int, ...]] = {}
+    for part in text.split(","):
+        name, _, value = part.strip().rpartition("=")
+        sizes[name] = tuple(_parse_one(value).shape)
+    return sizes
+
+
 def _parse_one(text: str) -> Tensor:
     match = re.fullmatch(r"(\d+(?:x\d+)*)(?::(\d+))?", text.strip())
     if match is None:
