@@ -16,6 +16,7 @@ from pocketdet.cli import (
     describe,
     doctor,
     evaluate,
+    parts,
     predict,
     train,
 )
@@ -33,6 +34,7 @@ app.add_typer(data_app, name="data")
 app.command("demo")(demo.demo)
 app.command("describe")(describe.describe)
 app.command("doctor")(doctor.doctor)
+app.command("parts")(parts.parts)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)

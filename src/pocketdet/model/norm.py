@@ -100,7 +100,7 @@ class L2Norm:
     """Bring the channels of each place to length 1, times a learned scale a channel.
 
     y_c = scale_c · x_c / sqrt(sum over channels of x² + `eps`) (ParseNet, Liu et al. 2015, arXiv
-    1506.04579, equations 1 and 2); `scale`, 20 in the paper, is where each starts. `eps` stands
+    1506.04579, section 3.3); `scale`, 20 in the paper, is where each starts. `eps` stands
     within the root, as in Caffe's Normalize layer (`ssd.pytorch` adds it outside, where the
     gradient of an all-zero place is not a number). Like `LayerNorm`, it divides out a spatial gate.
     It has no shift of its own, so the convolution before it has a bias.

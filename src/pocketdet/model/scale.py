@@ -9,7 +9,7 @@ from pocketdet.model.config import DetectorConfig
 WIDTHS: Mapping[str, int] = {"channels": 8, "hidden": 8, "growth": 4}
 """Fields that are widths, each with the multiple that it is rounded to (and its least value)."""
 
-DEPTHS = ("num_layers", "num_convs", "num_blocks")
+DEPTHS = ("num_layers", "num_convs", "num_blocks", "repeats")
 """Fields that count layers in a row; at least one always stays."""
 
 
@@ -19,8 +19,7 @@ def scaled(config: DetectorConfig, *, width: float = 1.0, depth: float = 1.0) ->
     Widths are rounded to the nearest multiple of 8 (growth of 4), and up where that would take
     more than a tenth away, as in the MobileNets; a factor of 1 changes nothing. In dense stages
     fewer layers also mean fewer channels. A part of the user's own takes part by the same field
-    names (`channels`, `hidden`, `growth`; `num_layers`, `num_convs`, `num_blocks`); what it calls
-    otherwise, and a drawn graph, stays as it is.
+    names (`WIDTHS`, `DEPTHS`); what it calls otherwise, and a drawn graph, stays as it is.
     """
     factors: dict[str, Any] = {"width": width, "depth": depth}
     for name, factor in factors.items():
