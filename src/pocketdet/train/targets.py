@@ -96,12 +96,17 @@ def _match(
     boxes_xyxy: Tensor, present: Tensor, priors_cxcywh: Tensor, *, iou_threshold: float
 ) -> tuple[Tensor, Tensor]:
     """Give, for each prior, the (b, p) place of its box and whether it has one."""
-    iou = pairwise_iou(boxes_xyxy, cxcywh_to_xyxy(priors_cxcywh).expand(len(boxes_xyxy), -1, -1))
+    iou = pairwise_iou(boxes_xyxy, cxcywh_to_xyxy(priors_cxcywh))
     iou = torch.where(present[..., None], iou, -1.0)
     best_iou, prior_box = iou.max(dim=1)
     matched = best_iou >= iou_threshold
 
-    own_prior, has_own = _own_priors(_preference(iou, boxes_xyxy, priors_cxcywh), present)
+    # Nearness is worth computing only where a box may run out of priors that it overlaps; it
+    # gives up at most one to each other box.
+    preference = iou
+    if bool((present & ((iou > 0).sum(dim=2) < iou.shape[1])).any()):
+        preference = _preference(iou, boxes_xyxy, priors_cxcywh)
+    own_prior, has_own = _own_priors(preference, present)
     image, box = has_own.nonzero(as_tuple=True)
     prior_box[image, own_prior[image, box]] = box
     matched[image, own_prior[image, box]] = True
