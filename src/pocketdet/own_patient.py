@@ -14,15 +14,13 @@ from pocketdet.data.loading.batch import Batch
 from pocketdet.data.loading.epoch_order import Draw, sample_rng
 from pocketdet.doctor import DetectionPipeline
 from pocketdet.evaluate import evaluate_detections
-from pocketdet.model import Detector, Predictions
-from pocketdet.train.criterion import Criterion
+from pocketdet.model import Detector, RawOutputs
+from pocketdet.train.criterion import criterion_of
 from pocketdet.train.optimizer import build_optimizer
 from pocketdet.train.settings import TrainSettings
-from pocketdet.train.targets import Targets
 
 NUM_SAMPLES = 48  # of the data: enough to see every class of most sets
 BATCH = 2
-SURE = 30.0  # a logit that leaves nothing to the other classes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,7 +54,7 @@ def own_patient(
         inputs=_inputs(detector, fitted),
         training_loss=TrainingLoss(fitted),
         optimizer=build_optimizer(detector, settings),
-        row_boxes=cxcywh_to_xyxy(detector.priors_cxcywh),
+        row_boxes=cxcywh_to_xyxy(detector.places_cxcywh),
         pipeline=_pipeline(detector, fitted, traits or Traits(), settings) if fitted else None,
     )
 
@@ -71,13 +69,13 @@ class TrainingLoss:
         self.samples = samples
 
     def __call__(self, model: nn.Module, inputs: Tensor) -> Tensor:
-        predictions: Predictions = model(inputs)
+        predictions: RawOutputs = model(inputs)
         detector = model
         assert isinstance(detector, Detector)
-        criterion = Criterion(priors_cxcywh=predictions.priors_cxcywh, box_coder=detector.box_coder)
+        criterion = criterion_of(detector, places_cxcywh=predictions.places_cxcywh)
         labelled = [self._labelled(number, inputs, detector) for number in range(len(inputs))]
-        targets = criterion.targets(_batch(labelled))
-        return criterion(predictions, targets).total() / targets.matched.sum().clamp(min=1)
+        terms = criterion(predictions, criterion.targets(_batch(labelled)))
+        return terms.total() / terms.divisor.sum().clamp(min=1)
 
     def _labelled(self, number: int, inputs: Tensor, detector: Detector) -> tuple[Tensor, Tensor]:
         height, width = int(inputs.shape[-2]), int(inputs.shape[-1])
@@ -133,8 +131,7 @@ def _inputs(detector: Detector, samples: Sequence[Sample]) -> Tensor:
 def _pipeline(
     detector: Detector, samples: Sequence[Sample], traits: Traits, settings: TrainSettings
 ) -> DetectionPipeline:
-    priors = detector.priors_cxcywh
-    criterion = Criterion(priors_cxcywh=priors, box_coder=detector.box_coder)
+    criterion = criterion_of(detector)
     augmentation = Augmentation(detector.contract, traits, settings.augmentation)
     drawn = 0
 
@@ -143,12 +140,11 @@ def _pipeline(
         drawn += 1
         return augmentation(sample, sample_rng(settings.seed, Draw(0, drawn, 0)))
 
-    def encode(boxes_xyxy: Tensor, labels: Tensor) -> Targets:
+    def encode(boxes_xyxy: Tensor, labels: Tensor) -> Any:
         return criterion.targets(_batch([(boxes_xyxy, labels)]))
 
-    def perfect(targets: Targets) -> Predictions:
-        one_hot = nn.functional.one_hot(targets.classes, 1 + len(detector.classes))
-        return Predictions(SURE * one_hot.float(), targets.deltas, priors)
+    def perfect(targets: Any) -> RawOutputs:
+        return criterion.perfect(targets, num_classes=len(detector.classes))
 
     def evaluate(found: list[Detections], labelled: list[Sample]) -> float:
         return evaluate_detections(found, labelled, detector.classes).ap

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pocketdet.conventions import InputContract
 from pocketdet.model.config import DetectorConfig
 from pocketdet.model.extra import ExtraConvs
-from pocketdet.model.head import PeleeHead
+from pocketdet.model.head import GFLHead, PeleeHead
 from pocketdet.model.norm import BatchNorm
 from pocketdet.model.priors import PELEE_COCO_PRIORS, prior_ladder
 from pocketdet.model.stage import TwoWayDense
@@ -65,6 +65,10 @@ PELEE_TINY = DetectorConfig(
     extras=(ExtraConvs(hidden=48, channels=96, norm=BatchNorm()),),
     head=PeleeHead(channels=96, priors=SMALL_PRIORS),
 )
+
+# The same without priors: each cell says what is there (quality and distribution focal loss).
+PELEE_SMALL_GFL = replace(PELEE_SMALL, head=GFLHead(channels=96))
+PELEE_TINY_GFL = replace(PELEE_TINY, head=GFLHead(channels=72))
 
 
 def names() -> dict[str, DetectorConfig]:

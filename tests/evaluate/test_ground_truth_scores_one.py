@@ -13,27 +13,17 @@ from pocketdet.data.open import open_dataset
 from pocketdet.data.repair import repair
 from pocketdet.evaluate import evaluate_detections
 from pocketdet.evaluate.run import in_image_pixels
-from pocketdet.model import Detector, DetectorConfig, Predictions, build
-from pocketdet.train.targets import assign
-
-SURE = 30.0
+from pocketdet.model import Detector, DetectorConfig, GFLHead, SSDLiteHead, build
+from pocketdet.train.criterion import criterion_of
 
 
 def truth_through_the_pipeline(detector: Detector, samples: list[Sample]) -> list[Detections]:
-    """Fit, encode to priors, state the targets as logits and deltas, decode, NMS, back."""
+    """Fit, encode, state the targets as raw outputs, decode, NMS, back."""
     results: list[Detections] = []
     for batch in eval_batches(samples, detector.contract, batch_size=5, num_workers=0):
-        targets = [
-            assign(boxes, labels, detector.priors_cxcywh, box_coder=detector.box_coder)
-            for boxes, labels in zip(batch.boxes_xyxy, batch.labels, strict=True)
-        ]
-        classes = torch.stack([target.classes for target in targets])
-        perfect = Predictions(
-            class_logits=SURE
-            * torch.nn.functional.one_hot(classes, 1 + len(detector.classes)).float(),
-            box_deltas=torch.stack([target.deltas for target in targets]),
-            priors_cxcywh=detector.priors_cxcywh,
-        )
+        criterion = criterion_of(detector)
+        targets = criterion.targets(batch)
+        perfect = criterion.perfect(targets, num_classes=len(detector.classes))
         found = detector.decode(perfect)
         results += [
             in_image_pixels(entry, placement, samples[index].size)
@@ -68,6 +58,13 @@ CONFIGS = {
     "tiny": recipes.PELEE_TINY,
     "small": recipes.PELEE_SMALL,
     "published": recipes.PELEE,
+    "shared weights": replace(recipes.PELEE_TINY, head=SSDLiteHead(priors=recipes.SMALL_PRIORS)),
+    "without priors": recipes.PELEE_TINY_GFL,
+    "small, without priors": recipes.PELEE_SMALL_GFL,
+    "published, without priors": replace(recipes.PELEE, head=GFLHead()),
+    "letterbox, odd and not square, without priors": replace(
+        recipes.PELEE_TINY_GFL, input=InputContract(height=187, width=251, resize="letterbox")
+    ),
     "letterbox, odd and not square": replace(
         recipes.PELEE_TINY, input=InputContract(height=187, width=251, resize="letterbox")
     ),
@@ -89,11 +86,12 @@ def test_the_truth_scores_one_on_scattered_boxes(config: DetectorConfig) -> None
         assert torch.allclose(entry.boxes_xyxy[order], sample.boxes_xyxy[expected], atol=0.01)
 
 
-def test_the_truth_scores_nearly_one_on_real_pictures(bccd_dir: Path) -> None:
+@pytest.mark.parametrize("head", [recipes.PELEE.head, GFLHead()], ids=["priors", "points"])
+def test_the_truth_scores_nearly_one_on_real_pictures(bccd_dir: Path, head) -> None:
     """Cells of one class that overlap by more than NMS allows are all that may be lost."""
     dataset = open_dataset(bccd_dir)
     samples, _ = repair(dataset.split("val")[:40], dataset.classes)
-    detector = build(recipes.PELEE, classes=ClassList.of(dataset.classes))
+    detector = build(replace(recipes.PELEE, head=head), classes=ClassList.of(dataset.classes))
     found = truth_through_the_pipeline(detector, samples)
     evaluation = evaluate_detections(found, samples, detector.classes)
     assert evaluation.ap50 > 0.95

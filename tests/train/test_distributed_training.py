@@ -40,10 +40,12 @@ def run_processes(number, folder, *arguments):
 
 
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize(("batch_size", "accumulate"), [(8, 1), (4, 2)])
-def test_two_processes_train_as_one_does(tmp_path, batch_size, accumulate):
-    (alone,) = run_processes(1, tmp_path / "one", batch_size, accumulate)
-    main, other = run_processes(2, tmp_path / "two", batch_size, accumulate)
+@pytest.mark.parametrize(
+    ("batch_size", "accumulate", "head"), [(8, 1, "priors"), (4, 2, "priors"), (4, 2, "points")]
+)
+def test_two_processes_train_as_one_does(tmp_path, batch_size, accumulate, head):
+    (alone,) = run_processes(1, tmp_path / "one", batch_size, accumulate, head)
+    main, other = run_processes(2, tmp_path / "two", batch_size, accumulate, head)
     assert len(alone["steps"]) == len(main["steps"]) == 6
     for of_one, of_two in zip(alone["steps"], main["steps"], strict=True):
         assert of_two == pytest.approx(of_one, rel=TOLERANCE)

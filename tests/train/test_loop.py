@@ -3,6 +3,9 @@ import math
 
 import pytest
 from tiny_training import (
+    TINY,
+    TINY_POINTS,
+    TINY_SHARED,
     pretended_ap,
     tiny_batches,
     tiny_detector,
@@ -16,6 +19,7 @@ from torch import nn
 
 from pocketdet.conventions import ImageFile
 from pocketdet.data.augment.settings import NO_AUGMENT
+from pocketdet.evaluate import evaluate_detector
 from pocketdet.train.events import Ended, EpochDone, EvaluationStarted, Started, StepDone
 from pocketdet.train.loop import in_groups, train
 from pocketdet.train.non_finite import NonFiniteLoss
@@ -41,11 +45,29 @@ def test_the_same_seed_gives_the_same_losses_and_another_seed_others():
     assert losses_of(replace(settings, seed=1)) != first
 
 
-def test_training_learns():
-    state = train_tiny(tiny_settings(epochs=40, augmentation=NO_AUGMENT))
+HEADS = pytest.mark.parametrize(
+    "config", [TINY, TINY_SHARED, TINY_POINTS], ids=["PeleeHead", "SSDLiteHead", "GFLHead"]
+)
+
+
+@HEADS
+def test_training_learns(config):
+    state = train_tiny(tiny_settings(epochs=40, augmentation=NO_AUGMENT), config=config)
     rows = [row["loss"] for row in state.history]
     assert len(rows) == 40
     assert rows[-1] < rows[0] / 2
+
+
+@pytest.mark.slow
+@HEADS
+def test_every_head_learns_a_handful_of_pictures_by_heart(config):
+    settings = tiny_settings(
+        epochs=120, learning_rate=0.05, warmup_epochs=2, augmentation=NO_AUGMENT
+    )
+    state = train_tiny(settings, config=config, num_samples=8)
+    evaluation, _ = evaluate_detector(state.detector_to_use.eval(), tiny_samples(8))
+    assert evaluation.ap > 0.95
+    assert evaluation.ap50 == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +97,8 @@ def frozen_norms(detector):
     return detector
 
 
-def test_accumulated_batches_give_the_step_of_one_large_batch():
+@HEADS
+def test_accumulated_batches_give_the_step_of_one_large_batch(config):
     samples = tiny_samples(8)
     samples[0] = samples[0].keep(torch.zeros(0, dtype=torch.int64))
     results = []
@@ -84,7 +107,7 @@ def test_accumulated_batches_give_the_step_of_one_large_batch():
             batch_size=batch_size, accumulate=accumulate, clip_norm=None, warmup_epochs=0
         )
         plan = replace(tiny_plan(settings), batches=tiny_batches(samples, settings))
-        state = begin(frozen_norms(tiny_detector()), settings)
+        state = begin(frozen_norms(tiny_detector(config)), settings)
         assert plan.steps_per_epoch == 1
         ((*group,),) = in_groups(plan.batches.epoch(0), accumulate)
         done = Stepper(state, plan)(group)
@@ -165,10 +188,16 @@ def poisoned_head(state, where):
 
 
 @pytest.mark.parametrize(
-    ("where", "term"), [("class_logits", "classification"), ("box_deltas", "localization")]
+    ("config", "where", "term"),
+    [
+        (TINY, "class_logits", "classification"),
+        (TINY, "box_deltas", "localization"),
+        (TINY_POINTS, "class_logits", "classification"),
+        (TINY_POINTS, "side_logits", "localization"),
+    ],
 )
 def test_a_loss_that_is_no_number_stops_before_the_step_and_names_term_and_image(
-    where, term, tmp_path
+    config, where, term, tmp_path
 ):
     settings = tiny_settings()
     plan = tiny_plan(settings)
@@ -176,7 +205,7 @@ def test_a_loss_that_is_no_number_stops_before_the_step_and_names_term_and_image
         replace(sample, picture=ImageFile(tmp_path / f"{sample.image_id}.jpg", 64, 64))
         for sample in plan.samples
     ]
-    state = begin(tiny_detector(), settings)
+    state = begin(tiny_detector(config), settings)
     poisoned_head(state, where)
     before = {name: value.clone() for name, value in state.detector.named_parameters()}
     batch = next(iter(plan.batches.epoch(0)))

@@ -1,5 +1,6 @@
 """A detector, pictures and settings so small that a test can train with them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from pocketdet.model import (
     Detector,
     DetectorConfig,
     ExtraConvs,
+    GFLHead,
     PeleeHead,
     PeleeStem,
     PriorLevel,
+    SSDLiteHead,
     TwoWayDense,
     build,
 )
@@ -49,10 +52,13 @@ TINY = DetectorConfig(
     ),
 )
 
+TINY_POINTS = replace(TINY, head=GFLHead(channels=16))
+TINY_SHARED = replace(TINY, head=SSDLiteHead(channels=16, priors=TINY.head.priors))
 
-def tiny_detector(*, seed: int = 0) -> Detector:
+
+def tiny_detector(config: DetectorConfig = TINY, *, seed: int = 0) -> Detector:
     torch.manual_seed(seed)
-    return build(TINY, num_classes=2)
+    return build(config, num_classes=2)
 
 
 def tiny_samples(number: int, *, seed: int = 0) -> list[Sample]:
@@ -117,8 +123,10 @@ def tiny_plan(
     )
 
 
-def train_tiny(settings: TrainSettings, **parts: Any) -> TrainState:
-    state = begin(tiny_detector(seed=settings.seed), settings)
+def train_tiny(
+    settings: TrainSettings, *, config: DetectorConfig = TINY, **parts: Any
+) -> TrainState:
+    state = begin(tiny_detector(config, seed=settings.seed), settings)
     train(state, tiny_plan(settings, **parts))
     return state
 

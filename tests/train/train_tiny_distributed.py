@@ -1,9 +1,16 @@
-"""Run by tests as one of several processes, or alone: OUT BATCH_SIZE ACCUMULATE [poison]."""
+"""Run by tests as one of several processes, or alone: OUT BATCH_SIZE ACCUMULATE [poison] [points]."""
 
 from pathlib import Path
 import sys
 
-from tiny_training import pretended_ap, tiny_detector, tiny_plan, tiny_settings
+from tiny_training import (
+    TINY,
+    TINY_POINTS,
+    pretended_ap,
+    tiny_detector,
+    tiny_plan,
+    tiny_settings,
+)
 import torch
 
 from pocketdet.model import Predictions
@@ -14,7 +21,7 @@ from pocketdet.train.non_finite import NonFiniteLoss
 from pocketdet.train.state import begin
 
 
-def main(out: Path, batch_size: int, accumulate: int, *, poison: bool) -> None:
+def main(out: Path, batch_size: int, accumulate: int, *, poison: bool, points: bool) -> None:
     settings = tiny_settings(
         epochs=3,
         batch_size=batch_size,
@@ -27,7 +34,7 @@ def main(out: Path, batch_size: int, accumulate: int, *, poison: bool) -> None:
     )
     with join_world("cpu") as world:
         steps: list[dict[str, float]] = []
-        state = begin(tiny_detector(), settings, world)
+        state = begin(tiny_detector(TINY_POINTS if points else TINY), settings, world)
         if poison and world.rank == world.size - 1:
             state.detector.register_forward_hook(nan_boxes)
         plan = tiny_plan(
@@ -64,4 +71,10 @@ def nan_boxes(module: object, inputs: object, predictions: Predictions) -> Predi
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), poison=len(sys.argv) > 4)
+    main(
+        Path(sys.argv[1]),
+        int(sys.argv[2]),
+        int(sys.argv[3]),
+        poison="poison" in sys.argv,
+        points="points" in sys.argv,
+    )

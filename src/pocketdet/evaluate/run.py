@@ -67,7 +67,7 @@ def run_detector(
     mode, training or not, in which it was before.
     """
     settings = settings or RunSettings()
-    device = detector.priors_cxcywh.device
+    device = detector.device
     on_cuda = device.type == "cuda"
     batches = eval_batches(
         samples,

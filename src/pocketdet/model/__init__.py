@@ -35,9 +35,17 @@ from pocketdet.model.conv import (
 )
 from pocketdet.model.decode import DecodeSettings
 from pocketdet.model.detector import Detector
+from pocketdet.model.distance_coder import DistanceCoder
 from pocketdet.model.extra import ExtraConvs
 from pocketdet.model.foldable import Foldable
-from pocketdet.model.head import PeleeHead, Predictions
+from pocketdet.model.head import (
+    GFLHead,
+    PeleeHead,
+    PointPredictions,
+    Predictions,
+    RawOutputs,
+    SSDLiteHead,
+)
 from pocketdet.model.layers import Layers
 from pocketdet.model.neck import PAN, BiFPN, NoNeck, TopDown
 from pocketdet.model.norm import BatchNorm, GroupNorm, L2Norm, LayerNorm, NoNorm
@@ -98,11 +106,13 @@ __all__ = [
     "Detector",
     "DetectorConfig",
     "DilatedConv",
+    "DistanceCoder",
     "DrawnGraph",
     "ErdosRenyi",
     "ExtraConvs",
     "FocusStem",
     "Foldable",
+    "GFLHead",
     "Ghost",
     "GhostConv",
     "GlobalContext",
@@ -129,13 +139,16 @@ __all__ = [
     "PeleeStem",
     "PixelShuffle",
     "PlacedAttention",
+    "PointPredictions",
     "PoolStem",
     "Predictions",
     "PriorLevel",
     "RandWire",
+    "RawOutputs",
     "ReLU",
     "ReLU6",
     "RepVGG",
+    "SSDLiteHead",
     "SeparableConv",
     "SiLU",
     "SimAM",

@@ -68,10 +68,10 @@ class DetectorConfig:
                 f"`levels_from` must end with the last stage, {last}, since what follows a level "
                 f"is never used otherwise; got {list(self.levels_from)}."
             )
-        self._check_prior_sources()
+        self._check_head_sources()
 
-    def _check_prior_sources(self) -> None:
-        sources = {prior.source for prior in self.head.priors}
+    def _check_head_sources(self) -> None:
+        sources = self.head.sources(self.num_levels)
         levels = set(range(self.num_levels))
         if sources != levels:
             raise ValueError(

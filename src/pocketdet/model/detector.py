@@ -14,7 +14,7 @@ from pocketdet.model.box_coder import BoxCoder
 from pocketdet.model.config import DetectorConfig
 from pocketdet.model.decode import DecodeSettings, decode
 from pocketdet.model.evaluation_mode import evaluation_mode
-from pocketdet.model.head import Predictions
+from pocketdet.model.head import BoxCode, RawOutputs
 from pocketdet.model.placement import place_key
 
 Picture = Tensor | np.ndarray[Any, Any] | Path | str | ImageFile
@@ -59,18 +59,36 @@ class Detector(nn.Module):
         return self.config.input
 
     @property
-    def box_coder(self) -> BoxCoder:
+    def box_coder(self) -> BoxCode:
         return self.config.head.box_coder
 
     @property
-    def priors_cxcywh(self) -> Tensor:
-        """The (p, 4) priors of the contract's input size, in input pixels."""
-        return self.head.get_buffer("priors_cxcywh")
+    def places_cxcywh(self) -> Tensor:
+        """What each row of raw outputs is relative to: (p, 4) priors or cells, in input pixels.
 
-    def forward(self, images: Tensor) -> Predictions:
+        They are those of the contract's input size.
+        """
+        return self.head.get_buffer("places.cxcywh")
+
+    @property
+    def priors_cxcywh(self) -> Tensor:
+        """The (p, 4) priors of the contract's input size; a head without priors is refused."""
+        if not isinstance(self.box_coder, BoxCoder):
+            raise ValueError(
+                f"`priors_cxcywh` needs a head with priors; {type(self.config.head).__name__} has "
+                "none. `places_cxcywh` are the cells that its rows are relative to."
+            )
+        return self.places_cxcywh
+
+    @property
+    def device(self) -> torch.device:
+        """Where the detector is."""
+        return self.places_cxcywh.device
+
+    def forward(self, images: Tensor) -> RawOutputs:
         """Predict from normalised (b, 3, H, W) pictures, as `preprocess` gives them.
 
-        H and W are the contract's or any other size; priors follow the maps' real sizes.
+        H and W are the contract's or any other size; places follow the maps' real sizes.
         """
         levels = self.neck(self.levels(images))
         levels = [
@@ -101,7 +119,7 @@ class Detector(nn.Module):
 
     def decode(
         self,
-        predictions: Predictions,
+        predictions: RawOutputs,
         settings: DecodeSettings | None = None,
         *,
         input_size: tuple[int, int] | None = None,
@@ -134,7 +152,7 @@ class Detector(nn.Module):
     def _predict(self, pictures: list[Tensor], score: float) -> list[Detections]:
         if not pictures:
             return []
-        device = self.priors_cxcywh.device
+        device = self.device
         fitted = [self.contract.fit(picture) for picture in pictures]
         batch = torch.stack([image for image, _ in fitted]).to(device)
         with evaluation_mode(self):

@@ -9,11 +9,15 @@ from pocketdet.model.assemble import build
 from pocketdet.model.config import DetectorConfig
 from pocketdet.model.cost import count_macs, count_parameters
 from pocketdet.model.fold import fold_batch_norm
+from pocketdet.model.head import LevelShape
 
 
 @dataclass(frozen=True, kw_only=True)
 class LevelSummary:
-    """One prediction of the head: the map it reads, and the priors on it (sizes in pixels)."""
+    """One prediction of the head: the map it reads, and the priors on it (sizes in pixels).
+
+    A head without priors has one place a cell instead, and up to `largest` it can state a box.
+    """
 
     source: int
     channels: int
@@ -48,17 +52,18 @@ def summarize(config: DetectorConfig, *, num_classes: int) -> Summary:
     height, width = config.input.height, config.input.width
     images = torch.zeros(1, 3, height, width)
     maps = detector.levels(images)
+    shapes = tuple(LevelShape.of(level) for level in maps)
     levels = tuple(
         LevelSummary(
-            source=prior.source,
-            channels=maps[prior.source].shape[1],
-            height=maps[prior.source].shape[2],
-            width=maps[prior.source].shape[3],
-            smallest=prior.smallest * min(height, width),
-            largest=prior.largest * min(height, width),
-            num_priors=prior.num_shapes * maps[prior.source].shape[2:].numel(),
+            source=entry.source,
+            channels=shapes[entry.source].channels,
+            height=shapes[entry.source].height,
+            width=shapes[entry.source].width,
+            smallest=entry.smallest,
+            largest=entry.largest,
+            num_priors=entry.num_places,
         )
-        for prior in config.head.priors
+        for entry in config.head.coverage(shapes, (height, width))
     )
     return Summary(
         num_classes=num_classes,
@@ -67,6 +72,6 @@ def summarize(config: DetectorConfig, *, num_classes: int) -> Summary:
         parameters=count_parameters(detector),
         parameters_folded=count_parameters(fold_batch_norm(detector)),
         macs=count_macs(detector, images),
-        num_priors=len(detector.priors_cxcywh),
+        num_priors=len(detector.places_cxcywh),
         levels=levels,
     )

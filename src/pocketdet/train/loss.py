@@ -26,11 +26,16 @@ class LossTerms:
     """The two terms of each image, summed over its priors and not yet divided.
 
     - `classification`: (b,) softmax cross-entropy of matched priors and hard negatives;
-    - `localization`: (b,) smooth L1 over the four deltas of matched priors.
+    - `localization`: (b,) smooth L1 over the four deltas of matched priors;
+    - `divisor`: (b,) what each image adds to the number that a step's loss is divided by:
+      its matched priors.
+
+    For a head without priors they are the corresponding terms of `aligned_loss`.
     """
 
     classification: Tensor
     localization: Tensor
+    divisor: Tensor
 
     def named(self) -> dict[str, Tensor]:
         return {"classification": self.classification, "localization": self.localization}
@@ -44,6 +49,7 @@ class LossTerms:
         return LossTerms(
             classification=self.classification.detach(),
             localization=self.localization.detach(),
+            divisor=self.divisor,
         )
 
 
@@ -66,6 +72,7 @@ def detection_loss(class_logits: Tensor, box_deltas: Tensor, targets: Targets) -
     return LossTerms(
         classification=torch.where(counted, cross_entropy, 0.0).sum(dim=1),
         localization=torch.where(matched, distance, 0.0).sum(dim=1),
+        divisor=matched.sum(dim=1).float(),
     )
 
 

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from pocketdet.data.loading.batch import Batch
-from pocketdet.model import Predictions
-from pocketdet.train.criterion import Criterion
+from pocketdet.model import RawOutputs
+from pocketdet.train.criterion import criterion_of
 from pocketdet.train.events import BatchSeen, StepDone
 from pocketdet.train.loss import LossTerms
 from pocketdet.train.non_finite import GRADIENT, bad_terms, blame, images_to_blame
@@ -23,17 +23,15 @@ from pocketdet.train.state import TrainState
 class Stepper:
     """Makes the steps of one run.
 
-    The loss of a step is divided by the number of matched priors in all of its batches, in all
-    processes. So `accumulate` batches, or several processes, give the gradient of one large
-    batch; only BatchNorm still sees each accumulated batch by itself.
+    The loss of a step is divided by one number for all of its batches, in all processes (with
+    priors, that of the matched ones). So `accumulate` batches, or several processes, give the
+    gradient of one large batch; only BatchNorm still sees each accumulated batch by itself.
     """
 
     def __init__(self, state: TrainState, plan: TrainPlan) -> None:
         detector, world = state.detector, plan.world
         self.state, self.plan = state, plan
-        self.criterion = Criterion(
-            priors_cxcywh=detector.priors_cxcywh, box_coder=detector.box_coder
-        )
+        self.criterion = criterion_of(detector)
         self.dtype = resolve_precision(plan.settings.precision, world.device)
         self.model: torch.nn.Module = detector
         if world.size > 1:
@@ -48,12 +46,12 @@ class Stepper:
         rate = learning_rate(settings, state.step, steps_per_epoch=self.plan.steps_per_epoch)
         for group in state.optimizer.param_groups:
             group["lr"] = rate
-        terms, num_matched = self._gradients(batches)
+        terms, divisor = self._gradients(batches)
         state.scaler.unscale_(state.optimizer)
         gradient_norm = torch.nn.utils.clip_grad_norm_(
             state.detector.parameters(), settings.clip_norm or float("inf")
         )
-        losses, norm = self._figures(terms, num_matched, gradient_norm)
+        losses, norm = self._figures(terms, divisor, gradient_norm)
         self._refuse_non_finite(losses, norm, terms, batches)
         done = StepDone(
             epoch=state.epoch,
@@ -71,22 +69,33 @@ class Stepper:
         return done
 
     def _gradients(self, batches: Sequence[Batch]) -> tuple[list[LossTerms], Tensor]:
-        """Add up the gradients of all batches, each already divided by what the step matched."""
+        """Add up the gradients of all batches, divided by what the step is divided by.
+
+        That may be known only after the last forward pass; until then its expected value stands
+        in, so that no loss leaves the range of half precision, and is taken out again at the end.
+        """
         world = self.plan.world
         targets = [self.criterion.targets(batch) for batch in batches]
-        matched = torch.stack([target.matched.sum() for target in targets]).sum().float()
-        num_matched = world.sum(matched).clamp(min=1)
+        parts = [self.criterion.expected_divisor(target) for target in targets]
+        expected = world.sum(torch.stack(parts).sum()).clamp(min=1)
         terms: list[LossTerms] = []
         for number, (batch, target) in enumerate(zip(batches, targets, strict=True), start=1):
             with self._synchronised(now=number == len(batches)):
                 of_batch = self.criterion(self._forward(batch), target)
                 # DDP takes the mean over processes; the sum over all images is wanted.
-                loss = of_batch.total() * world.size / num_matched
+                loss = of_batch.total() * world.size / expected
                 self.state.scaler.scale(loss).backward()
             terms.append(of_batch.detach())
-        return terms, num_matched
+        divisor = world.sum(torch.stack([t.divisor.sum() for t in terms]).sum()).clamp(min=1)
+        self._multiply_gradients(expected / divisor)
+        return terms, divisor
 
-    def _forward(self, batch: Batch) -> Predictions:
+    def _multiply_gradients(self, factor: Tensor) -> None:
+        for parameter in self.state.detector.parameters():
+            if parameter.grad is not None:
+                parameter.grad.mul_(factor)
+
+    def _forward(self, batch: Batch) -> RawOutputs:
         images = self.state.detector.preprocess(batch.images)
         images = images.contiguous(memory_format=self.plan.settings.memory_format)
         if self.plan.world.is_main:
@@ -101,12 +110,12 @@ class Stepper:
         return nullcontext()
 
     def _figures(
-        self, terms: Sequence[LossTerms], num_matched: Tensor, gradient_norm: Tensor
+        self, terms: Sequence[LossTerms], divisor: Tensor, gradient_norm: Tensor
     ) -> tuple[dict[str, float], float]:
         """Fetch the step's loss terms over all processes, and the norm, in one transfer."""
         names = list(terms[0].named())
         sums = torch.stack([sum_of(terms, name) for name in names])
-        sums = self.plan.world.sum(sums) / num_matched
+        sums = self.plan.world.sum(sums) / divisor
         *values, norm = torch.cat([sums, gradient_norm.reshape(1)]).tolist()
         return dict(zip(names, values, strict=True)), norm
 

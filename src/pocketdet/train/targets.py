@@ -75,7 +75,7 @@ def assign_batch(
             classes=priors_cxcywh.new_zeros(num_images, num_priors, dtype=torch.int64),
             deltas=priors_cxcywh.new_zeros(num_images, num_priors, 4),
         )
-    _refuse_boxes_without_area(boxes_xyxy)
+    refuse_boxes_without_area(boxes_xyxy)
     counts = torch.tensor([len(boxes) for boxes in boxes_xyxy], device=priors_cxcywh.device)
     present = torch.arange(most_boxes, device=priors_cxcywh.device) < counts[:, None]
     boxes = torch.nn.utils.rnn.pad_sequence([*boxes_xyxy], batch_first=True)
@@ -144,7 +144,7 @@ def _own_priors(preference: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         preference[image, box, prior[image, box]] = -math.inf
 
 
-def _refuse_boxes_without_area(boxes_xyxy: Sequence[Tensor]) -> None:
+def refuse_boxes_without_area(boxes_xyxy: Sequence[Tensor]) -> None:
     boxes = torch.cat([*boxes_xyxy])
     size = boxes[:, 2:] - boxes[:, :2]
     sound = (size > 0).all(dim=1) & boxes.isfinite().all(dim=1)
