@@ -1,7 +1,9 @@
 """Two CPU processes (gloo) against one, on the same global batches.
 
 Float32 sums are added up in another order, so the figures agree to rounding only: measured 3e-7 of
-the losses and 1e-6 in the weights after six steps, held here to 1e-5.
+the losses and 1e-6 in the weights after six steps, held here to 1e-5. Without priors the targets
+depend on the outputs, by their sixth power: 8e-6 of the losses, 7e-5 of a gradient's norm (1e-7 in
+the first step) and 2e-5 in the weights, held to 2e-4.
 """
 
 import os
@@ -16,7 +18,7 @@ import torch
 from pocketdet.train.distributed import World, join_world, resolve_device
 
 SCRIPT = Path(__file__).with_name("train_tiny_distributed.py")
-TOLERANCE = 1e-5
+TOLERANCES = {"priors": 1e-5, "points": 2e-4}
 
 
 def free_port():
@@ -44,15 +46,16 @@ def run_processes(number, folder, *arguments):
     ("batch_size", "accumulate", "head"), [(8, 1, "priors"), (4, 2, "priors"), (4, 2, "points")]
 )
 def test_two_processes_train_as_one_does(tmp_path, batch_size, accumulate, head):
+    tolerance = TOLERANCES[head]
     (alone,) = run_processes(1, tmp_path / "one", batch_size, accumulate, head)
     main, other = run_processes(2, tmp_path / "two", batch_size, accumulate, head)
     assert len(alone["steps"]) == len(main["steps"]) == 6
     for of_one, of_two in zip(alone["steps"], main["steps"], strict=True):
-        assert of_two == pytest.approx(of_one, rel=TOLERANCE)
+        assert of_two == pytest.approx(of_one, rel=tolerance)
     for part in ("weights", "average"):
         assert main[part].keys() == alone[part].keys()
         for name, value in alone[part].items():
-            assert torch.allclose(main[part][name], value, atol=TOLERANCE, rtol=TOLERANCE), name
+            assert torch.allclose(main[part][name], value, atol=tolerance, rtol=tolerance), name
             assert torch.equal(main[part][name], other[part][name]), name
     assert other["steps"] == []
     assert main["history"] == other["history"]
