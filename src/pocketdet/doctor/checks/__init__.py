@@ -8,6 +8,7 @@ from pocketdet.doctor.checks import (
     loss_broadcasting,
     misplaced_row,
     norm_over_one,
+    optimizer_settings,
     overconfident_start,
     parameter_without_gradient,
     parting_from_reference,
@@ -17,7 +18,10 @@ from pocketdet.doctor.checks import (
     softmax_over_one,
     squashed_gate,
     squashed_twice,
+    unoptimized_parameter,
     unreached_parameter,
+    unregistered_module,
+    unregistered_weight,
 )
 
 ALL_CHECKS: tuple[Check, ...] = (
@@ -27,6 +31,7 @@ ALL_CHECKS: tuple[Check, ...] = (
     loss_broadcasting.CHECK,
     misplaced_row.CHECK,
     norm_over_one.CHECK,
+    optimizer_settings.CHECK,
     overconfident_start.CHECK,
     parameter_without_gradient.CHECK,
     parting_from_reference.CHECK,
@@ -36,5 +41,8 @@ ALL_CHECKS: tuple[Check, ...] = (
     softmax_over_one.CHECK,
     squashed_gate.CHECK,
     squashed_twice.CHECK,
+    unoptimized_parameter.CHECK,
     unreached_parameter.CHECK,
+    unregistered_module.CHECK,
+    unregistered_weight.CHECK,
 )

@@ -13,6 +13,7 @@ from pocketdet.doctor.observations.gates import gates
 from pocketdet.doctor.observations.learning import learning
 from pocketdet.doctor.observations.loss_start import loss_start
 from pocketdet.doctor.observations.mixing import mixing
+from pocketdet.doctor.observations.optimizing import optimizing
 from pocketdet.doctor.observations.other_sizes import other_sizes
 from pocketdet.doctor.observations.places import places
 from pocketdet.doctor.observations.repeated import repeated
@@ -22,6 +23,7 @@ from pocketdet.doctor.observations.settled import settled
 from pocketdet.doctor.observations.shares import shares
 from pocketdet.doctor.observations.signals import signals
 from pocketdet.doctor.observations.traces import trace, training_trace
+from pocketdet.doctor.observations.unregistered import unregistered
 
 OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
     "batch": batch,
@@ -40,4 +42,6 @@ OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
     "beside_reference": beside_reference,
     "loss_start": loss_start,
     "learning": learning,
+    "unregistered": unregistered,
+    "optimizing": optimizing,
 }

@@ -1,0 +1,71 @@
+"""A few steps of the user's own optimizer, on a copy of it and of the model."""
+
+from dataclasses import dataclass
+import math
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from pocketdet.doctor.missing import NotObservable
+from pocketdet.doctor.observations.learning import gradients_of, trainable_of
+from pocketdet.doctor.patient import TrainingLoss, copy_of
+from pocketdet.doctor.trace import Call
+
+NUM_STEPS = 3
+WARM = 1e-12  # a rate below this is a warm-up's start, and cannot move anything
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Optimizing:
+    """What some steps on the given batch did.
+
+    - `losses`: before each step; `first_bad_step`: steps after which it was no finite number;
+    - `names`: all trainable parameters; `unmoved`: those in the optimizer that had a gradient at
+      every step and are the same to the last bit, though their group's rate is not zero.
+    """
+
+    losses: tuple[float, ...]
+    first_bad_step: int | None
+    names: tuple[str, ...]
+    unmoved: tuple[str, ...]
+
+
+def optimizing(
+    model: nn.Module, optimizer: Optimizer, batch: Call, training_loss: TrainingLoss
+) -> Optimizing:
+    """Train copies of the model and of the optimizer that still belong together."""
+    patient, stepping = copy_of(model, optimizer)
+    patient.train()
+    parameters = trainable_of(patient)
+    before = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+    moving = {id(p) for g in stepping.param_groups if g.get("lr", 1) > WARM for p in g["params"]}
+    without = {name for name, parameter in parameters.items() if id(parameter) not in moving}
+    losses: list[float] = []
+    bad: int | None = None
+    for step in range(NUM_STEPS):
+        torch.manual_seed(0)
+        loss, gradients = gradients_of(patient, batch, training_loss)
+        if not math.isfinite(loss) and losses:
+            bad = step
+            break
+        losses.append(loss)
+        for name, gradient in (gradients or {}).items():
+            parameters[name].grad = gradient
+            if gradient is None or not bool(gradient.any()):
+                without.add(name)
+        _step(stepping)
+    unmoved = [n for n, p in parameters.items() if n not in without and torch.equal(p, before[n])]
+    return Optimizing(
+        losses=tuple(losses),
+        first_bad_step=bad,
+        names=tuple(parameters),
+        unmoved=tuple(unmoved) if bad is None else (),
+    )
+
+
+def _step(optimizer: Optimizer) -> None:
+    try:
+        optimizer.step()
+    except TypeError as error:
+        raise NotObservable("the optimizer's `step` wants a closure") from error
