@@ -20,11 +20,11 @@ from pocketdet.training_run import RunRequest, run_training
 RECIPE = "PELEE_TINY"
 
 DEMO_SETTINGS = TrainSettings(
-    epochs=13,
+    epochs=5,
     batch_size=8,
     learning_rate=0.08,
     warmup_epochs=0.5,
-    evaluate_every=13,
+    evaluate_every=5,
     augmentation=replace(
         LIGHT_AUGMENT,
         expand_probability=0.0,

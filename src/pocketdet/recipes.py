@@ -52,18 +52,22 @@ PELEE_SMALL = DetectorConfig(
     head=PeleeHead(channels=128, priors=SMALL_PRIORS),
 )
 
+# Without the shapes of 1 by 3, a third of the priors, which digits hardly use.
+TINY_PRIORS = tuple(replace(prior, aspect_ratios=(2.0,)) for prior in SMALL_PRIORS)
+
+# Few layers of 32 channels: on a CPU one of 8 channels takes as long as one of 16.
 PELEE_TINY = DetectorConfig(
     input=InputContract(height=160, width=192),
     stem=PeleeStem(channels=16),
     stages=(
-        TwoWayDense(num_layers=2, growth=16, bottleneck_width=1, stride=1),
-        TwoWayDense(num_layers=3, growth=16, bottleneck_width=2),
-        TwoWayDense(num_layers=5, growth=16, bottleneck_width=4),
-        TwoWayDense(num_layers=3, growth=16, bottleneck_width=4),
+        TwoWayDense(num_layers=1, growth=32, bottleneck_width=1, stride=1),
+        TwoWayDense(num_layers=2, growth=32, bottleneck_width=2),
+        TwoWayDense(num_layers=3, growth=32, bottleneck_width=2),
+        TwoWayDense(num_layers=2, growth=32, bottleneck_width=2),
     ),
     levels_from=(1, 2, 3),
-    extras=(ExtraConvs(hidden=48, channels=96, norm=BatchNorm()),),
-    head=PeleeHead(channels=96, priors=SMALL_PRIORS),
+    extras=(ExtraConvs(hidden=64, channels=128, norm=BatchNorm()),),
+    head=PeleeHead(channels=128, priors=TINY_PRIORS),
 )
 
 # The same without priors: each cell says what is there (quality and distribution focal loss).

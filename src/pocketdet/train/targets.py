@@ -82,14 +82,12 @@ def assign_batch(
     prior_box, matched = _match(boxes, present, priors_cxcywh, iou_threshold=iou_threshold)
 
     padded_labels = torch.nn.utils.rnn.pad_sequence([*labels], batch_first=True)
-    classes = padded_labels.gather(1, prior_box) + 1
-    boxes = boxes.gather(1, prior_box[..., None].expand(-1, -1, 4))
-    # A prior of the background is encoded as matching itself: never a logarithm of 0.
-    boxes = torch.where(matched[..., None], boxes, cxcywh_to_xyxy(priors_cxcywh))
-    return Targets(
-        classes=torch.where(matched, classes, BACKGROUND),
-        deltas=torch.where(matched[..., None], box_coder.encode(boxes, priors_cxcywh), 0.0),
-    )
+    classes = torch.where(matched, padded_labels.gather(1, prior_box) + 1, BACKGROUND)
+    deltas = boxes.new_zeros(num_images, num_priors, 4)
+    image, prior = matched.nonzero(as_tuple=True)  # Few priors match: only they are encoded.
+    chosen = boxes[image, prior_box[image, prior]]
+    deltas[image, prior] = box_coder.encode(chosen, priors_cxcywh[prior])
+    return Targets(classes=classes, deltas=deltas)
 
 
 def _match(
