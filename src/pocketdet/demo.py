@@ -32,7 +32,11 @@ DEMO_SETTINGS = TrainSettings(
         crop_scale=(0.6, 1.0),
     ),
 )
-"""For ten minutes on two cores: small batches for many steps, and mild augmentation."""
+"""For twelve minutes on two cores: small batches for many steps, and mild augmentation.
+
+Compared on the validation split: 13 passes over 2,400 scenes with the narrower network, AP50 78.2;
+four over 8,000, 83.6; what these five over 8,400 reach stands at the recipe. LOG.md has the rest.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

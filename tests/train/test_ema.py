@@ -33,3 +33,15 @@ def test_the_average_is_a_detector_of_its_own_in_eval_mode():
     assert not average.detector.training
     assert detector.training
     assert not any(p.requires_grad for p in average.detector.parameters())
+
+
+def test_a_buffer_that_a_module_puts_in_the_place_of_another_is_followed():
+    detector = tiny_detector()
+    average = WeightAverage(detector, decay=0.5)
+    average.update(detector, num_updates=100)
+    norm = next(m for m in detector.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    own = next(m for m in average.detector.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    norm.running_mean = torch.full_like(norm.running_mean, 4.0)
+    before = own.running_mean.clone()
+    average.update(detector, num_updates=101)
+    assert torch.allclose(own.running_mean, (before + 4.0) / 2)

@@ -16,7 +16,7 @@ def demo(
 ) -> None:
     """Draw a data set, train a small detector on it, evaluate it, and draw what it finds.
 
-    Nothing is downloaded. About ten minutes on two cores.
+    Nothing is downloaded. About twelve minutes on two cores.
     """
     from dataclasses import replace
     import json
