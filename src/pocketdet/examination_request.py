@@ -47,7 +47,13 @@ def run_examination(request: ExaminationRequest, *, progress: Progress = silent)
     if request.target.endswith(".onnx"):
         return _exported(request)
     arguments = _foreign(request) if ":" in request.target else _own(request, progress)
-    return examine(**arguments, only=request.only, allow=request.allow, budget_s=request.budget_s)
+    return examine(
+        **arguments,
+        only=request.only,
+        allow=request.allow,
+        budget_s=request.budget_s,
+        progress=progress,
+    )
 
 
 def parse_allowed(given: Sequence[str]) -> dict[str, str]:

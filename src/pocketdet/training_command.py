@@ -10,6 +10,7 @@ from pocketdet.data.progress import Progress
 from pocketdet.train.events import Watcher
 from pocketdet.train.settings_file import read_settings
 from pocketdet.training_data import DataSource
+from pocketdet.training_examination import check_mode
 from pocketdet.training_run import RunRequest, RunResult, resume_training, run_training
 
 DEFAULT_RECIPE = "PELEE_SMALL"
@@ -26,6 +27,7 @@ class TrainOptions:
     out: Path | None = None
     name: str | None = None
     settings: Path | None = None
+    doctor: str | None = None
     changes: Mapping[str, Any]
     no_ema: bool = False
 
@@ -84,4 +86,5 @@ def _request(options: TrainOptions, *, device: str, minutes: float | None) -> Ru
         out=options.out or Path("runs"),
         name=options.name,
         device=device,
+        doctor=check_mode(options.doctor or "on"),
     )

@@ -35,6 +35,7 @@ from pocketdet.training_data import (
     resolve_workers,
     training_batches,
 )
+from pocketdet.training_examination import DoctorMode, examine_before_training
 
 FIGURES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar_100")
 
@@ -43,7 +44,8 @@ FIGURES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar_100")
 class RunRequest:
     """What to train, on what, and where the run goes.
 
-    The run is `out / name`; without a name it is numbered: `out / RECIPE-DATA-1`.
+    The run is `out / name`; without a name it is numbered: `out / RECIPE-DATA-1`. `doctor` says
+    whether the detector is examined before the first step: "on" stops on errors, "force" does not.
     """
 
     config: DetectorConfig
@@ -53,6 +55,7 @@ class RunRequest:
     out: Path = Path("runs")
     name: str | None = None
     device: str = "auto"
+    doctor: DoctorMode = "off"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,17 +90,23 @@ def run_training(
 ) -> RunResult:
     """Train a new detector; `runs/NAME/` then has all there is to know about it.
 
-    Bad input raises `ValueError` before the folder is made.
+    Bad input raises `ValueError`, and a detector that is not sound `UnsoundDetector` where the
+    doctor is asked, before the folder is made. What the doctor said is in `doctor.txt`.
     """
     with join_world(request.device) as world:
         progress = progress if world.is_main else silent
         data = open_training_data(request.source, world=world, progress=progress)
         torch.manual_seed(request.settings.seed)
         detector = build(request.config, classes=data.classes)
+        report = examine_before_training(
+            detector, data, request.settings, mode=request.doctor, world=world, progress=progress
+        )
         state = begin(detector, request.settings, world)
         folder = RunFolder(Path(world.tell_all(_new_folder(request) if world.is_main else None)))
         if world.is_main:
             _describe(folder, request)
+            if report is not None:
+                (folder.path / "doctor.txt").write_text(f"{report}\n", encoding="utf-8")
         run = _Run(folder, request.source, request.settings, world, data)
         return run(state, progress=progress, watch=watch)
 

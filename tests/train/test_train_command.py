@@ -32,7 +32,9 @@ FLAGS = [
     "--cache",
     "--data",
     "--device",
+    "--doctor",
     "--epochs",
+    "--force",
     "--help",
     "--json",
     "--learning-rate",
@@ -74,6 +76,7 @@ def place(tmp_path_factory) -> Path:
 def run_train(place, *arguments):
     common = ["--data", str(place / "shapes"), "--out", str(place / "runs")]
     small = ["--batch-size", "4", "--workers", "0", "--device", "cpu"]
+    small += ["--doctor", "off"]
     return CliRunner().invoke(
         app,
         ["train", str(place / "tiny.yaml"), *common, *small, *arguments],
@@ -208,7 +211,7 @@ def test_the_command_survives_kill_9(place):
     command = [sys.executable, "-m", "pocketdet", "train"]
     new = [
         str(place / "tiny.yaml"), "--data", str(place / "shapes"), "--out", str(place / "runs"),
-        "--name", "killed", "--epochs", "40", "--batch-size", "4", "--workers", "1",
+        "--name", "killed", "--epochs", "40", "--batch-size", "4", "--workers", "1", "--doctor", "off",
     ]  # fmt: skip
     run = place / "runs" / "killed"
     environment = os.environ | {"OMP_NUM_THREADS": "1"}

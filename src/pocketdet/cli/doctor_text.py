@@ -1,6 +1,7 @@
 """What `pocketdet doctor` prints; colours only on a terminal."""
 
 import json
+import sys
 
 from rich.console import Console
 from rich.table import Table
@@ -8,6 +9,7 @@ from rich.text import Text
 
 from pocketdet.doctor import ALL_CHECKS, Report
 from pocketdet.doctor.explain import find_check, page_of
+from pocketdet.training_examination import UnsoundDetector
 
 STYLES = {"error": "bold red", "warning": "bold yellow", "info": "bold cyan", "crashed": "red"}
 
@@ -21,6 +23,17 @@ def print_report(report: Report) -> None:
         console.print(
             Text.assemble((word, style), line[len(word) :]) if style else Text(line), soft_wrap=True
         )
+
+
+def show_unsound(unsound: UnsoundDetector) -> None:
+    """Print why a training was not begun, and what can be done."""
+    if unsound.report is None:
+        return  # another process speaks
+    print_report(unsound.report)
+    sys.stderr.write(
+        f"pocketdet: {unsound} Mend it, or train all the same with --force, or without the doctor "
+        "with --doctor off.\n"
+    )
 
 
 def print_checks(*, as_json: bool) -> None:

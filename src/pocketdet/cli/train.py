@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from pocketdet.cli.exit_code import ExitCode
+
 LEARNING, PLACE = "Learning", "Data and run"
 
 
@@ -70,6 +72,13 @@ def train(
     minutes: Annotated[
         float | None, typer.Option(help="Stop in time.", rich_help_panel=LEARNING)
     ] = None,
+    doctor: Annotated[
+        str | None,
+        typer.Option(help="Examine before the first step: on or off (on)."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Train although the doctor found errors.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[
         str | None, typer.Option(help="auto, float32, bfloat16 or float16.")
@@ -84,8 +93,10 @@ def train(
 
     Several GPUs: torchrun --nproc-per-node 2 -m pocketdet train …
     """
+    from pocketdet.cli.doctor_text import show_unsound
     from pocketdet.cli.training_display import show_result, training_display
     from pocketdet.training_command import TrainOptions, start_or_resume
+    from pocketdet.training_examination import UnsoundDetector
 
     options = TrainOptions(
         recipe=recipe,
@@ -95,6 +106,7 @@ def train(
         out=out,
         name=name,
         settings=settings,
+        doctor="force" if force else doctor,
         changes={
             "epochs": epochs,
             "batch_size": batch_size,
@@ -109,13 +121,17 @@ def train(
         },
         no_ema=no_ema,
     )
-    with training_display() as (progress, watch):
-        result = start_or_resume(
-            options,
-            resume=resume,
-            device=device,
-            minutes=minutes,
-            progress=progress,
-            watch=watch,
-        )
+    try:
+        with training_display() as (progress, watch):
+            result = start_or_resume(
+                options,
+                resume=resume,
+                device=device,
+                minutes=minutes,
+                progress=progress,
+                watch=watch,
+            )
+    except UnsoundDetector as unsound:
+        show_unsound(unsound)
+        raise typer.Exit(ExitCode.FINDINGS) from unsound
     show_result(result, as_json=as_json)

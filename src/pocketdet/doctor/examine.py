@@ -19,6 +19,8 @@ from pocketdet.doctor.patient import Patient, TrainingLoss
 from pocketdet.doctor.pipeline import DetectionPipeline
 from pocketdet.doctor.report import Outcome, Report, Result
 
+Progress = Callable[[str, int, int], None]
+
 
 def examine(  # noqa: PLR0913 - the fields of a patient
     model: nn.Module,
@@ -34,6 +36,7 @@ def examine(  # noqa: PLR0913 - the fields of a patient
     only: Sequence[str] | None = None,
     budget_s: float | None = None,
     checks: Sequence[Check] = ALL_CHECKS,
+    progress: Progress | None = None,
 ) -> Report:
     """Say whether a network is sound, and if not which module, which line, why, and what to do.
 
@@ -47,7 +50,8 @@ def examine(  # noqa: PLR0913 - the fields of a patient
     - `pipeline`: the data's way, see `DetectionPipeline`;
     - `average`: the moving average (EMA) of `model` that will be evaluated;
     - `allow`: check to the reason why it is silenced; `only`: the checks to run;
-    - `budget_s`: seconds after which the dearer checks are dropped, and said to be.
+    - `budget_s`: seconds after which the dearer checks are dropped, and said to be;
+    - `progress`: is told what is being done, how many checks are done and of how many.
 
     Raises `ValueError` for a model that is no module, cannot be copied or refuses its inputs,
     and for unknown checks in `allow` and `only`.
@@ -68,12 +72,16 @@ def examine(  # noqa: PLR0913 - the fields of a patient
     examination = Examination(patient, OBSERVATIONS)
     _refuse_unusable(examination)
     results: list[Result] = []
-    for check in sorted(chosen, key=lambda check: check.stage):
+    for number, check in enumerate(sorted(chosen, key=lambda check: check.stage)):
+        if progress is not None:
+            progress(f"examining: {check.stage.title}", number, len(chosen))
         if budget_s is not None and monotonic() - start > budget_s:
             reason = f"the budget of {budget_s:g} s was spent"
             results.append(Result(check=check, outcome=Outcome.NOT_RUN, reason=reason))
         else:
             results.append(_run(check, examination, (allow or {}).get(check.id)))
+    if progress is not None:
+        progress("examining", len(chosen), len(chosen))
     return Report(results=tuple(_explained(results)), seconds=monotonic() - start)
 
 
