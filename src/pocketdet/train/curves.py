@@ -36,7 +36,7 @@ def _draw_panel(axes: Axes, history: Sequence[Mapping[str, float]], names: Seque
             epochs, values = zip(*points, strict=True)
             axes.plot(epochs, values, marker=".", label=name)
     if len(names) > 1 and axes.has_data():
-        axes.legend()
+        axes.legend(loc="upper right")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(bottom=0)
     axes.grid(visible=True, alpha=0.3)
