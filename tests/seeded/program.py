@@ -41,6 +41,7 @@ class Patient:
     training_loss: Callable[[Any, Any], Tensor] | None = None
     optimizer: Optimizer | None = None
     reference: nn.Module | None = None
+    average: nn.Module | None = None
     row_boxes: Tensor | None = None
     pipeline: Pipeline | None = None
     allow: dict[str, str] = field(default_factory=dict)

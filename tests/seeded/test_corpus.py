@@ -6,18 +6,22 @@ import math
 import pytest
 import torch
 
-from seeded import programs  # noqa: F401  (fills the list)
-from seeded.program import PROGRAMS, Patient, Program, built, marked_lines
+from seeded import programs, right  # noqa: F401  (they fill the lists)
+from seeded.program import LOOK_ALIKES, PROGRAMS, LookAlike, Patient, Program, built, marked_lines
 
 SINGLE = [p for p in PROGRAMS if len(p.faults) == 1]
 BESIDE_THE_MODEL = ("training_loss", "optimizer", "pipeline", "row_boxes")
+
+
+def _copied(inputs):
+    return {k: v.clone() for k, v in inputs.items()} if isinstance(inputs, dict) else inputs.clone()
 
 
 def _loss(patient: Patient) -> float:
     assert patient.training_loss
     torch.manual_seed(1)
     with torch.no_grad():
-        return float(patient.training_loss(patient.model, patient.inputs.clone()))
+        return float(patient.training_loss(patient.model, _copied(patient.inputs)))
 
 
 def _round_trip(patient: Patient) -> float:
@@ -89,3 +93,29 @@ def test_a_broken_way_back_loses_the_ground_truth(entry: Program) -> None:
 def test_a_program_is_built_the_same_each_time(entry: Program) -> None:
     first, second = (built(entry.build, faulty=True).model.state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_there_are_as_many_look_alikes_as_promised() -> None:
+    assert len({entry.id for entry in LOOK_ALIKES}) == len(LOOK_ALIKES) >= 40
+
+
+@pytest.mark.parametrize("entry", LOOK_ALIKES, ids=lambda e: e.id)
+def test_a_look_alike_runs_and_is_right(entry: LookAlike) -> None:
+    patient = built(entry.build)
+    assert math.isfinite(_loss(patient))
+    if patient.pipeline:
+        assert _round_trip(patient) > 0.99
+
+
+@pytest.mark.slow
+def test_the_networks_of_others_run() -> None:
+    pytest.importorskip("transformers")
+    from seeded.wild import WILD
+
+    assert len(WILD) >= 60
+    for name, build in WILD.items():
+        patient = built(build)
+        assert math.isfinite(_loss(patient) if patient.training_loss else 0.0), name
+        given = patient.inputs if isinstance(patient.inputs, dict) else {"images": patient.inputs}
+        with torch.no_grad():
+            assert patient.model(**given) is not None, name

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
 from seeded.boxes import average_precision
@@ -32,13 +31,19 @@ def detection_patient(
     zoom: int = 2,
     steps: int = 110,
 ) -> Patient:
-    """Inputs are four scenes at `zoom` times the size that the network is trained at."""
+    """Inputs are four scenes `zoom` times as large as the samples, with glyphs of the same size.
+
+    The loss of inputs of a size takes the targets of the scenes of that size, in their order; for
+    any other size the samples' targets are stretched.
+    """
     samples = draw_scenes(12, size=size, num_classes=num_classes, seed=7)
-    images = torch.stack([preprocess(s.image) for s in samples[:4]])
-    inputs = F.interpolate(images, scale_factor=zoom, mode="nearest")
+    large = (size[0] * zoom, size[1] * zoom)
+    wide = draw_scenes(4, size=large, num_classes=num_classes, seed=8, most=3 * zoom**2)
+    inputs = torch.stack([whole_canvas(preprocess, scene.image, zoom) for scene in wide])
 
     def training_loss(model: nn.Module, inputs: Tensor) -> Tensor:
-        boxes, labels = targets_like(samples, len(inputs), tuple(inputs.shape[-2:]))
+        shown = wide if tuple(inputs.shape[-2:]) == large else samples
+        boxes, labels = targets_like(shown, len(inputs), tuple(inputs.shape[-2:]))
         return batch_loss(model, inputs, boxes, labels)
 
     def score(model: nn.Module, scenes: Sequence[Scene]) -> float:
@@ -55,7 +60,7 @@ def detection_patient(
         training_loss=training_loss,
         optimizer=optimizer or Adam(model.parameters(), lr=3e-3),
         reference=reference,
-        row_boxes=None if row_boxes is None else row_boxes((size[0] * zoom, size[1] * zoom)),
+        row_boxes=None if row_boxes is None else row_boxes(tuple(inputs.shape[-2:])),
         pipeline=Pipeline(
             samples=samples,
             num_classes=num_classes,
@@ -74,3 +79,13 @@ def detection_patient(
         score=score,
         steps=steps,
     )
+
+
+def whole_canvas(preprocess: Callable[[Tensor], Tensor], image: Tensor, zoom: int) -> Tensor:
+    """Preprocess an image `zoom` times as large part by part: a canvas of fixed size stays so."""
+    height, width = image.shape[-2] // zoom, image.shape[-1] // zoom
+    rows = [
+        torch.cat([preprocess(part) for part in row.split(width, dim=2)], dim=2)
+        for row in image.split(height, dim=1)
+    ]
+    return torch.cat(rows, dim=1)

@@ -266,3 +266,31 @@ def caller_s_picture_changed_in_place(*, faulty: bool) -> Patient:
         return sum(both) / 2
 
     return centre.patient(Net(), batch_loss=batch_loss)
+
+
+@program(
+    host="pyramid",
+    rank=8,
+    mechanism="averaged weights without their buffers",
+    cases=("FlyreelAI/sesemi#36",),
+    where=("", "backbone", "backbone.stem.1", "average", "backbone.stem", "backbone.c2"),
+    not_trained="the average stands for one made during a training",
+)
+def average_beside_with_stale_buffers(*, faulty: bool) -> Patient:
+    net = pyramid.Retina()
+    average = copy.deepcopy(net).requires_grad_(False)
+    patient = pyramid.patient(net)
+    assert patient.training_loss
+    assert patient.optimizer
+    for _ in range(12):
+        patient.optimizer.zero_grad()
+        patient.training_loss(net, patient.inputs[..., ::2, ::2]).backward()
+        patient.optimizer.step()
+        with torch.no_grad():
+            for mine, theirs in zip(average.parameters(), net.parameters()):
+                mine.lerp_(theirs, 0.5)
+            for mine, theirs in zip(average.buffers(), net.buffers()):
+                if not faulty:
+                    mine.copy_(theirs)  # FAULT
+    patient.average = average
+    return patient
