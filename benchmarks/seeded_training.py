@@ -4,7 +4,7 @@
     python benchmarks/seeded_training.py --only rows-without-a-permute --seeds 1
 
 Each program and its twin train from the same seed on the same small scenes (110 steps of 12
-pictures; classifiers 80). The score is AP (mean over IoU .5 and .75), for classifiers accuracy,
+pictures; classifiers 40). The score is AP (mean over IoU .5 and .75), for classifiers accuracy,
 each as the program's own decoding and metric give it. Results go to
 benchmarks/results/seeded-training.json. A fault counts as *faulty* when the mean score of the twin
 is higher by more than 0.05 and by more than two standard errors of the paired differences, or when

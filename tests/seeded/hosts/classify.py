@@ -104,7 +104,7 @@ def patient(
     decide: Callable[[Any], Tensor] = lambda output: output.argmax(-1),
     size: tuple[int, int] = SIZE,
     num_inputs: int = 6,
-    steps: int = 80,
+    steps: int = 40,
 ) -> Patient:
     samples = draw_scenes(12, size=size, num_classes=CLASSES, seed=7, most=1)
     inputs = torch.stack([preprocess(s.image) for s in samples[:num_inputs]])

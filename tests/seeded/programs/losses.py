@@ -264,7 +264,7 @@ def clamp_that_rounds_to_one(*, faulty: bool) -> Patient:
 
     def heads(dim):
         made = centre.standard_heads(dim)
-        nn.init.normal_(made["heat"][-1].weight, std=4.0)
+        nn.init.normal_(made["heat"][-1].weight, std=1.0)
         return made
 
     def maps_loss(outputs, targets):
