@@ -17,7 +17,7 @@ class Ghost:
 
     - `num_layers`: blocks, each a ghost module (see `GhostConv`, here 1×1) to `expansion` times its
       input's channels, and a linear ghost module to `channels`, added to a shortcut. The paper
-      lists the expanded widths one by one; they are 3 to 6 times the input's;
+      lists the expanded widths one by one; they are 1 to 6 times the input's;
     - `stride`: 2 puts a depthwise convolution of `kernel_size` places between the two modules of
       the first block; an odd map rounds up;
     - shortcut: the input itself; where size or width changes a depthwise convolution, norm, a 1×1
@@ -28,7 +28,7 @@ class Ghost:
 
     channels: int
     num_layers: int = 1
-    expansion: int = 3
+    expansion: float = 3.0
     kernel_size: int = 3
     squeeze: int = 0
     stride: int = 2
@@ -37,7 +37,7 @@ class Ghost:
     def __post_init__(self) -> None:
         check_stride(self.stride)
         check_start(self.start)
-        if min(self.channels, self.num_layers, self.expansion) < 1 or self.squeeze < 0:
+        if min(self.channels, self.num_layers) < 1 or self.expansion < 1 or self.squeeze < 0:
             raise ValueError(
                 "`channels`, `num_layers` and `expansion` must be at least 1 and `squeeze` not "
                 f"negative; got {self.channels}, {self.num_layers}, {self.expansion} "
@@ -61,7 +61,7 @@ class Ghost:
 class _GhostBottleneck(nn.Module):
     def __init__(self, in_channels: int, stride: int, choice: Ghost, layers: Layers) -> None:
         super().__init__()
-        expanded = in_channels * choice.expansion
+        expanded = round(in_channels * choice.expansion)
         self.residual = nn.Sequential(_ghost_module(in_channels, expanded, layers))
         if stride == 2:
             self.residual.append(

@@ -26,7 +26,7 @@ class InvertedResidual:
 
     channels: int
     num_layers: int = 1
-    expansion: int = 6
+    expansion: float = 6.0
     kernel_size: int = 3
     squeeze: int = 0
     stride: int = 2
@@ -35,7 +35,7 @@ class InvertedResidual:
     def __post_init__(self) -> None:
         check_stride(self.stride)
         check_start(self.start)
-        if min(self.channels, self.num_layers, self.expansion) < 1 or self.squeeze < 0:
+        if min(self.channels, self.num_layers) < 1 or self.expansion < 1 or self.squeeze < 0:
             raise ValueError(
                 "`channels`, `num_layers` and `expansion` must be at least 1 and `squeeze` not "
                 f"negative; got {self.channels}, {self.num_layers}, {self.expansion} "
@@ -61,7 +61,7 @@ class _InvertedResidual(nn.Module):
         self, in_channels: int, stride: int, choice: InvertedResidual, layers: Layers
     ) -> None:
         super().__init__()
-        expanded = in_channels * choice.expansion
+        expanded = round(in_channels * choice.expansion)
         self.residual = nn.Sequential()
         if choice.expansion > 1:
             self.residual.add_module("expand", layers.conv(in_channels, expanded, 1))
