@@ -9,8 +9,10 @@ from torch import nn
 
 from pocketdet import build, load_config, recipes
 from pocketdet.model import (
+    BiFPN,
     ConvStem,
     ExtraConvs,
+    GFLHead,
     Layers,
     PeleeHead,
     PeleeStem,
@@ -74,6 +76,13 @@ def test_tuples_of_widths_and_nested_parts_are_scaled() -> None:
     config = replace(TINY, stem=ConvStem(channels=(16, 32)), neck=TopDown(channels=128))
     assert scaled(config, width=0.5).stem.channels == (8, 16)
     assert scaled(config, width=0.5).neck.channels == 64
+
+
+def test_other_heads_and_necks_are_scaled_too() -> None:
+    config = replace(TINY, head=GFLHead(channels=96, num_convs=2), neck=BiFPN(repeats=2))
+    small = scaled(config, width=0.5, depth=0.5)
+    assert (small.head.channels, small.head.num_convs) == (48, 1)
+    assert (small.neck.channels, small.neck.repeats) == (32, 1)
 
 
 def test_a_drawn_graph_keeps_its_nodes() -> None:
