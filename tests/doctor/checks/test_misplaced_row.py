@@ -43,13 +43,15 @@ def test_rows_that_look_at_their_boxes_are_clear() -> None:
 def test_boxes_may_be_given_one_tensor_an_output() -> None:
     boxes = [row_boxes(), row_boxes()]
     assert examined(SmallDetector(), boxes).results[0].outcome == "clear"
-    assert len(examined(SmallDetector(), [b.flip(0) for b in boxes]).findings) == 2
+    (finding,) = examined(SmallDetector(), [boxes[0], boxes[1].flip(0)]).findings
+    assert finding.where == "cls_head"
 
 
 def test_priors_with_x_and_y_exchanged_are_explained() -> None:
-    findings = examined(SmallDetector(), row_boxes()[:, [1, 0, 3, 2]]).findings
-    assert [f.severity for f in findings] == ["error", "error"]
-    assert "x and y are exchanged" in findings[0].evidence
+    (finding,) = examined(SmallDetector(), row_boxes()[:, [1, 0, 3, 2]]).findings
+    assert (finding.severity, finding.where) == ("error", "reg_head")
+    assert "x and y are exchanged" in finding.evidence
+    assert "does it in `cls_head`" in finding.evidence
 
 
 @pytest.mark.parametrize(("cells", "severity"), [(0.0, None), (1.0, "warning"), (2.0, "error")])

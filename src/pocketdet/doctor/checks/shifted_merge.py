@@ -172,11 +172,12 @@ def _judged(op: Op, views: tuple[_View, _View, Tensor], cell: float) -> Fault | 
         return None
     shift = away.mean(0)
     cells = float(shift.abs().max()) / cell
+    scaled = _scaled(one.steps, other.steps)
     words = (
         f"apart by {float(shift[0]):.0f} px in x and {float(shift[1]):.0f} in y, {cells:.1f} cells "
-        f"of {cell:.0f} px (the coarser map's)."
+        f"of {cell:.0f} px (the coarser map's){scaled}."
     )
-    severity = Severity.ERROR if cells > FAR else Severity.WARNING
+    severity = Severity.ERROR if cells > FAR or scaled else Severity.WARNING
     return _fault(op, words.replace("-", "−"), severity, {"px": shift.tolist(), "cells": cells})
 
 
@@ -190,11 +191,20 @@ def _turned(one: Tensor, other: Tensor) -> str:
         sides = ("left and right", "top and bottom")
         names = [side for side, s in zip(sides, straight.tolist(), strict=True) if s < 0]
         return f"mirrored: {' and '.join(names)} exchanged"
+    return ""
+
+
+def _scaled(one: Tensor, other: Tensor) -> str:
+    """Say by how much maps that are apart differ in scale.
+
+    Scale alone is no fault: what also sees the whole image, such as pyramid pooling, has its
+    middles drawn to the image's middle.
+    """
     scale = (one.diagonal() / other.diagonal()).abs()
     largest = float(torch.maximum(scale, 1 / scale).max())
-    if largest > SCALED:
-        return f"at another scale: from cell to cell the one moves {largest:.1f} times as far"
-    return ""
+    if largest < SCALED:
+        return ""
+    return f", and at another scale: from cell to cell the one moves {largest:.1f} times as far"
 
 
 def _are_copies(first: Value, second: Value) -> bool:

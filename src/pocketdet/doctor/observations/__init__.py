@@ -9,7 +9,9 @@ from typing import Any
 
 from pocketdet.doctor.observations.batch import batch
 from pocketdet.doctor.observations.beside_reference import beside_reference
+from pocketdet.doctor.observations.first_norms import first_norms
 from pocketdet.doctor.observations.gates import gates
+from pocketdet.doctor.observations.labelled import labelled
 from pocketdet.doctor.observations.learning import learning
 from pocketdet.doctor.observations.loss_start import loss_start
 from pocketdet.doctor.observations.mixing import mixing
@@ -17,6 +19,7 @@ from pocketdet.doctor.observations.optimizing import optimizing
 from pocketdet.doctor.observations.other_sizes import other_sizes
 from pocketdet.doctor.observations.places import places
 from pocketdet.doctor.observations.repeated import repeated
+from pocketdet.doctor.observations.round_trip import round_trip
 from pocketdet.doctor.observations.row_fibres import row_fibres
 from pocketdet.doctor.observations.row_places import row_places
 from pocketdet.doctor.observations.settled import settled
@@ -35,6 +38,9 @@ OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
     "other_sizes": other_sizes,
     "gates": gates,
     "places": places,
+    "labelled": labelled,
+    "round_trip": round_trip,
+    "first_norms": first_norms,
     "row_fibres": row_fibres,
     "row_places": row_places,
     "signals": signals,

@@ -1,0 +1,148 @@
+"""An evaluator that does not give ground truth its due, or wrong answers theirs.
+
+## What it finds
+`evaluate` is given the samples' own boxes as detections, which must score 1; the same boxes moved
+away, a hundred times larger, or with other labels, which must score about 0; and the same in
+another order of images, which must change nothing.
+
+## Why it costs AP
+Every comparison rests on this figure. Perfect detections have scored 0 because annotation ids
+began at 0, and a score has risen when all boxes were made a hundred times larger.
+
+## Usual causes
+- Annotation ids that begin at 0, which COCO's evaluator takes for "no match".
+- Boxes in (x, y, w, h) at one side and corners at the other; boxes of the resized image.
+- Category ids in place of classes; images matched by their place in a list.
+
+## When it is not a fault
+Boxes that an evaluator leaves out on purpose (crowds, difficult ones) score neither way. An
+evaluation that looks at boxes only ignores labels on purpose: that is a warning.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pocketdet.doctor.check import Check, Stage
+from pocketdet.doctor.data_stage import Said, StageFailed, stage, stage_source
+from pocketdet.doctor.finding import Fault, Severity, SourceLine
+from pocketdet.doctor.missing import NotObservable
+from pocketdet.doctor.observations.labelled import Labelled
+from pocketdet.doctor.pipeline import DetectionPipeline
+
+PERFECT = 0.95
+NOTHING = 0.05
+MOSTLY_WRONG = 0.5
+SAME = 1e-4
+TIMES = 100.0  # as in a fault that was found in the wild
+
+Change = Callable[[Said], Said]
+
+
+def find_indifferent_evaluation(
+    pipeline: DetectionPipeline, labelled: tuple[Labelled, ...]
+) -> Iterator[Fault]:
+    evaluate = stage(pipeline, "evaluate")
+    if not all(bool(one.sound.all()) and len(one.sound) for one in labelled if len(one.labels)):
+        raise NotObservable("the samples' own boxes are not sound")
+    source = stage_source(pipeline, "evaluate")
+    try:
+        yield from _judged(evaluate, labelled, pipeline.num_classes, source)
+    except StageFailed as failure:
+        yield Fault(
+            where="",
+            source=failure.source or source,
+            evidence=f"{failure}, on the samples' own boxes as detections.",
+        )
+
+
+def _judged(
+    evaluate: Callable[..., Any],
+    labelled: tuple[Labelled, ...],
+    num_classes: int,
+    source: SourceLine | None,
+) -> Iterator[Fault]:
+    def score(change: Change, samples: Sequence[Labelled] = labelled) -> float:
+        return float(evaluate([change(_truth(s)) for s in samples], [s.sample for s in samples]))
+
+    own = score(_unchanged)
+    if not own >= PERFECT:
+        yield _fault("", f", given as detections, score {own:.3f}; they must score 1", own, source)
+        return
+    for words, change, most, severity in _changes(num_classes):
+        value = score(change)
+        if value > most:
+            yield _fault(words, f" still score {value:.3f}", value, source, severity)
+    turned = score(_unchanged, labelled[::-1])
+    if abs(turned - own) > SAME:
+        words = f" score {turned:.4f} in place of {own:.4f}"
+        yield _fault(", in the reverse order of images,", words, turned, source, Severity.WARNING)
+
+
+def _changes(num_classes: int) -> Iterator[tuple[str, Change, float, Severity]]:
+    yield ", moved out of their places,", _moved, NOTHING, Severity.ERROR
+    yield f", made {TIMES:g} times larger,", _enlarged, NOTHING, Severity.ERROR
+    if num_classes > 1:
+        relabelled = partial(_relabelled, num_classes=num_classes)
+        yield " with labels of other classes", relabelled, MOSTLY_WRONG, Severity.WARNING
+
+
+def _fault(
+    change: str,
+    result: str,
+    score: float,
+    source: SourceLine | None,
+    severity: Severity = Severity.ERROR,
+) -> Fault:
+    return Fault(
+        where="",
+        source=source,
+        evidence=f"The samples' own boxes{change}{result}.",
+        measured={"score": score},
+        severity=severity,
+    )
+
+
+def _truth(one: Labelled) -> Said:
+    count = len(one.labels)
+    return Said(
+        boxes_xyxy=one.boxes_xyxy.float().clone(),
+        scores=torch.linspace(0.99, 0.9, max(count, 1))[:count],
+        labels=one.labels.clone(),
+    )
+
+
+def _unchanged(said: Said) -> Said:
+    return said
+
+
+def _moved(said: Said) -> Said:
+    return _with_boxes(said, said.boxes_xyxy + 10_000)
+
+
+def _enlarged(said: Said) -> Said:
+    return _with_boxes(said, said.boxes_xyxy * TIMES)
+
+
+def _with_boxes(said: Said, boxes: Tensor) -> Said:
+    return Said(boxes_xyxy=boxes, scores=said.scores, labels=said.labels)
+
+
+def _relabelled(said: Said, num_classes: int) -> Said:
+    labels = (said.labels + 1).remainder(num_classes)
+    return Said(boxes_xyxy=said.boxes_xyxy, scores=said.scores, labels=labels)
+
+
+CHECK = Check(
+    id="indifferent-evaluation",
+    summary="an evaluator that does not tell right detections from wrong ones",
+    stage=Stage.ROUND_TRIP,
+    severity=Severity.ERROR,
+    remedy="Let annotation ids begin at 1, give both sides the same box format, image size, class "
+    "list and image ids, and keep this probe as a test of the evaluator.",
+    find=find_indifferent_evaluation,
+    explained_by=("unsound-sample",),
+)
