@@ -52,11 +52,8 @@ def _scraps(fibres: Fibres) -> tuple[float, int]:
     entries = fibres.place.shape[-1]
     place, channel = fibres.place.reshape(-1, entries), fibres.channel.reshape(-1, entries)
     step = max(1, len(place) // MOST_ROWS)
-    found = [
-        number * step
-        for number, (p, c) in enumerate(zip(place[::step], channel[::step], strict=True))
-        if _is_scrap(fibres, p, c)
-    ]
+    several = (place[::step] != place[::step, :1]).any(1).nonzero()[:, 0] * step
+    found = [n for n in several.tolist() if _is_scrap(fibres, place[n], channel[n])]
     return len(found) / len(place[::step]), found[len(found) // 2] if found else 0
 
 
@@ -69,8 +66,6 @@ def _rows_mix(fibres: Fibres) -> bool:
 
 def _is_scrap(fibres: Fibres, place: Tensor, channel: Tensor) -> bool:
     num_places, num_channels = len(place.unique()), len(channel.unique())
-    if num_places == 1:
-        return False
     if num_places * num_channels == len(place) and num_channels > 1:
         return False  # a block of places with the same channels of each
     whole = (fibres.width, fibres.height, fibres.width * fibres.height)

@@ -35,7 +35,7 @@ from pocketdet.doctor.finding import Fault, Severity
 from pocketdet.doctor.layout import MOVING
 from pocketdet.doctor.look import Look
 from pocketdet.doctor.missing import NotObservable
-from pocketdet.doctor.observations.places import MapLooks, Merge, Places
+from pocketdet.doctor.observations.places import MapLooks, Merge, Places, are_alike
 from pocketdet.doctor.trace import Op
 from pocketdet.doctor.trace.graph import Value
 
@@ -46,7 +46,6 @@ LOCAL = 0.2  # of the image's side; what looks everywhere spreads by .29
 BORDER = 1.5  # spreads from the border: nothing is cut off
 NOISE = 0.35  # spreads: a cell's error, all channels together
 LEAST_CELLS = 4  # along each axis, away from the border
-UNLIKE = 1.25  # times another aspect ratio than the image's: a map's sides are rounded
 RUNS_OVER = 0.3  # of the image, from the first to the last cell
 EVEN = 0.6  # of a map's cells that must lie on a straight line
 EVEN_WITHIN = 1.0  # spreads and steps together from the line
@@ -97,8 +96,10 @@ def _views(one: MapLooks, other: MapLooks, places: Places) -> tuple[_View, _View
     Gives both views, and by how many pixels the first is beside the second by each half, (2, 2).
     """
     for layout in ("channels_first", "channels_last"):
-        looks: list[Look] = [getattr(maps, layout) for maps in (one, other)]
-        inner = _inner(looks, places) if looks[0].shape == looks[1].shape else None
+        both: list[Look | None] = [getattr(maps, layout) for maps in (one, other)]
+        looks = [look for look in both if look is not None]
+        is_pair = len(looks) == 2 and looks[0].shape == looks[1].shape
+        inner = _inner(looks, places) if is_pair else None
         if inner is None:
             continue
         views = [_view(look, inner, places) for look in looks]
@@ -255,8 +256,8 @@ def _cells(value: Value, places: Places) -> float:
     if len(value.shape) != 4 or value.kind == "input":
         return float("inf")
     _, a, b, c = value.shape
-    aspect = places.height / places.width
-    alike = [h * w for h, w in ((b, c), (a, b)) if 1 / UNLIKE < h / max(w, 1) / aspect < UNLIKE]
+    image = (places.height, places.width)
+    alike = [h * w for h, w in ((b, c), (a, b)) if are_alike((h, w), image)]
     return float(max(alike, default=float("inf")))
 
 

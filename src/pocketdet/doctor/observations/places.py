@@ -16,14 +16,19 @@ STEP = 2e-3  # of the image's spread: small against kinks, large against roundin
 MERGES = ("add", "add_", "sub", "sub_", "mul", "mul_", "cat")
 LEAST_SIDE = 8  # cells; on a smaller map the border is everywhere
 MOST_MERGES = 80
+MOST_CHANNELS = 16  # of a map: more cost time, and see the same places
+UNLIKE = 1.25  # times another aspect ratio than the image's: a map's sides are rounded
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MapLooks:
-    """A map's looks by cell, (h, w), read as (b, c, h, w) and as (b, h, w, c)."""
+    """A map's looks by cell, (h, w), read as (b, c, h, w) and as (b, h, w, c).
 
-    channels_first: Look
-    channels_last: Look
+    None where the sides are unlike the image's; of many channels some are looked at.
+    """
+
+    channels_first: Look | None
+    channels_last: Look | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,13 +80,11 @@ def places(trace: Trace) -> Places:
                 wanted = (id(value) in operands, id(value) in outputs)
                 if not any(wanted):
                     continue
-                look = _look([run.tensors[value.slot] for run in runs], height, width)
+                results = [run.tensors[value.slot] for run in runs]
                 if wanted[0]:
-                    maps[id(value)] = MapLooks(
-                        channels_first=look.summed([0, 1]), channels_last=look.summed([0, 3])
-                    )
+                    maps[id(value)] = _map_looks(results, height, width)
                 if wanted[1]:
-                    looks[id(value)] = look
+                    looks[id(value)] = _look(results, height, width)
     except (RuntimeError, IndexError, KeyError) as error:
         raise NotObservable("the pass takes another path for slightly other images") from error
     return Places(
@@ -150,6 +153,24 @@ def _ramp(image: Tensor, axis: int) -> Tensor:
     size = image.shape[axis]
     ramp = (torch.arange(size, dtype=image.dtype, device=image.device) + 0.5) * 2 / size - 1
     return ramp.reshape([size if a == axis else 1 for a in range(image.ndim)])
+
+
+def _map_looks(results: list[Tensor], height: int, width: int) -> MapLooks:
+    _, a, b, c = results[0].shape
+    first = last = None
+    if are_alike((b, c), (height, width)):
+        some = [result[:, :: max(1, a // MOST_CHANNELS)] for result in results]
+        first = _look(some, height, width).summed([0, 1])
+    if are_alike((a, b), (height, width)):
+        some = [result[..., :: max(1, c // MOST_CHANNELS)] for result in results]
+        last = _look(some, height, width).summed([0, 3])
+    return MapLooks(channels_first=first, channels_last=last)
+
+
+def are_alike(sides: tuple[int, int], image: tuple[int, int]) -> bool:
+    """Say whether a map's sides have the image's aspect ratio, but for rounding."""
+    ratio = sides[0] / max(sides[1], 1) / (image[0] / image[1])
+    return 1 / UNLIKE < ratio < UNLIKE
 
 
 def _look(results: list[Tensor], height: int, width: int) -> Look:
