@@ -2,6 +2,7 @@
 
 from collections import Counter
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -119,3 +120,10 @@ def test_the_networks_of_others_run() -> None:
         given = patient.inputs if isinstance(patient.inputs, dict) else {"images": patient.inputs}
         with torch.no_grad():
             assert patient.model(**given) is not None, name
+
+
+def test_every_mechanism_has_its_accepted_explanations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "benchmarks"))
+    from doctor_scoring import EXPLAINS
+
+    assert {fault.mechanism for p in PROGRAMS for fault in p.faults} == set(EXPLAINS)
