@@ -28,6 +28,7 @@ class TrainOptions:
     name: str | None = None
     settings: Path | None = None
     doctor: str | None = None
+    weights: Path | None = None
     changes: Mapping[str, Any]
     no_ema: bool = False
 
@@ -87,4 +88,5 @@ def _request(options: TrainOptions, *, device: str, minutes: float | None) -> Ru
         name=options.name,
         device=device,
         doctor=check_mode(options.doctor or "on"),
+        weights=options.weights,
     )

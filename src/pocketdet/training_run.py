@@ -5,6 +5,7 @@ Training and evaluation do not know of each other; here they meet.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+import json
 from pathlib import Path
 import re
 from time import monotonic
@@ -14,6 +15,8 @@ import torch
 
 from pocketdet.config_file import save_config
 from pocketdet.data.progress import Progress, silent
+from pocketdet.edit.fate_rows import transfer_text
+from pocketdet.edit.transfer import TransferPlan, carry_from
 from pocketdet.evaluate import RunSettings, evaluate_detector
 from pocketdet.model import Detector, DetectorConfig, build
 from pocketdet.train.batch_pictures import BatchPictures
@@ -46,6 +49,8 @@ class RunRequest:
 
     The run is `out / name`; without a name it is numbered: `out / RECIPE-DATA-1`. `doctor` says
     whether the detector is examined before the first step: "on" stops on errors, "force" does not.
+    `weights` is a checkpoint or a run's folder whose weights are carried over wherever the structure
+    is the same.
     """
 
     config: DetectorConfig
@@ -56,6 +61,7 @@ class RunRequest:
     name: str | None = None
     device: str = "auto"
     doctor: DoctorMode = "off"
+    weights: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,16 +104,17 @@ def run_training(
         data = open_training_data(request.source, world=world, progress=progress)
         torch.manual_seed(request.settings.seed)
         detector = build(request.config, classes=data.classes)
+        plan = None if request.weights is None else carry_from(request.weights, detector)
         report = examine_before_training(
             detector, data, request.settings, mode=request.doctor, world=world, progress=progress
         )
         state = begin(detector, request.settings, world)
         folder = RunFolder(Path(world.tell_all(_new_folder(request) if world.is_main else None)))
         if world.is_main:
-            _describe(folder, request)
+            _describe(folder, request, plan)
             if report is not None:
                 (folder.path / "doctor.txt").write_text(f"{report}\n", encoding="utf-8")
-        run = _Run(folder, request.source, request.settings, world, data)
+        run = _Run(folder, request.source, request.settings, world, data, plan)
         return run(state, progress=progress, watch=watch)
 
 
@@ -146,6 +153,7 @@ class _Run:
     settings: TrainSettings
     world: World
     data: TrainingData
+    transfer: TransferPlan | None = None
 
     def __call__(self, state: TrainState, *, progress: Progress, watch: Watcher) -> RunResult:
         start = monotonic()
@@ -203,6 +211,7 @@ class _Run:
             num_classes=len(self.data.classes),
             num_parameters=sum(p.numel() for p in state.detector.parameters()),
             device=str(self.world.device),
+            transfer="" if self.transfer is None else transfer_text(self.transfer),
         )
 
 
@@ -214,10 +223,14 @@ def _new_folder(request: RunRequest) -> str:
     return str(RunFolder.create_numbered(request.out, stem.strip("-")).path)
 
 
-def _describe(folder: RunFolder, request: RunRequest) -> None:
+def _describe(folder: RunFolder, request: RunRequest, plan: TransferPlan | None) -> None:
     save_config(request.config, folder.config)
     folder.write_yaml(folder.settings, settings_to_data(request.settings))
     started_as = {"recipe": request.recipe, **asdict(request.source)}
+    if plan is not None:
+        started_as |= {"weights": str(request.weights), "share_carried": plan.share}
+        transfer = json.dumps(plan.to_data(), indent=2)
+        (folder.path / "transfer.json").write_text(transfer, encoding="utf-8")
     folder.write_yaml(folder.path / "run.yaml", started_as)
 
 

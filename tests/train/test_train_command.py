@@ -49,6 +49,7 @@ FLAGS = [
     "--settings",
     "--split-train",
     "--split-val",
+    "--weights",
     "--workers",
 ]
 
@@ -121,6 +122,34 @@ def test_a_run_leaves_everything_in_its_folder(place):
     detector = Detector.load(run)
     assert list(detector.classes) == ["bright", "dark"]
     assert detector.config == TINY
+
+
+def test_a_run_can_start_from_weights_of_another_structure(place):
+    """With attention inserted as the identity, and no step made, the base's AP is the run's."""
+    run_train(place, "--name", "base", "--epochs", "1")
+    base = read_checkpoint(place / "runs" / "base" / "last.pt")
+    (place / "altered.yaml").write_text(
+        "base: tiny.yaml\nattention: [{block: SE, after: [stages], start: identity}]\n"
+    )
+    result = CliRunner().invoke(
+        app,
+        [
+            *("train", str(place / "altered.yaml"), "--data", str(place / "shapes")),
+            *("--out", str(place / "runs"), "--name", "altered", "--epochs", "1"),
+            *("--batch-size", "4", "--workers", "0", "--device", "cpu", "--no-ema"),
+            *("--weights", str(place / "runs" / "base"), "--learning-rate", "1e-12"),
+        ],
+        catch_exceptions=False,
+    )
+    assert result.stderr.count("parameters carried over (9") == 1
+    run = place / "runs" / "altered"
+    assert yaml.safe_load((run / "run.yaml").read_text())["share_carried"] > 0.9
+    fates = {t["fate"] for t in json.loads((run / "transfer.json").read_text())["tensors"]}
+    assert fates == {"carried", "new"}
+    start = read_checkpoint(run / "last.pt")["weights"]
+    for name, value in base["weights"].items():
+        if name.endswith(("weight", "bias")):
+            assert torch.allclose(value, start[name], atol=1e-6), name
 
 
 def test_people_are_told_ap_and_where_everything_is(place):

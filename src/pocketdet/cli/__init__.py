@@ -14,6 +14,7 @@ from pocketdet.cli import (
     data_get,
     demo,
     describe,
+    diff,
     doctor,
     evaluate,
     parts,
@@ -35,6 +36,7 @@ app.command("demo")(demo.demo)
 app.command("describe")(describe.describe)
 app.command("doctor")(doctor.doctor)
 app.command("parts")(parts.parts)
+app.command("diff")(diff.diff)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)

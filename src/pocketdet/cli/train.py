@@ -34,6 +34,13 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(help="A run's folder to go on with.", rich_help_panel=PLACE)
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="A checkpoint or run to start from, where the structure is the same.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = None,
     settings: Annotated[
         Path | None,
         typer.Option(
@@ -107,6 +114,7 @@ def train(
         name=name,
         settings=settings,
         doctor="force" if force else doctor,
+        weights=weights,
         changes={
             "epochs": epochs,
             "batch_size": batch_size,

@@ -89,6 +89,8 @@ class _Display:
             f"{event.num_train:,} images to train on, {event.num_val:,} to evaluate, "
             f"{event.num_classes} classes; {event.num_parameters:,} parameters on {event.device}"
         )
+        if event.transfer:
+            self._console.print(escape(event.transfer), soft_wrap=True)
         self._console.print(escape(event.repairs))
         self._console.print(f"The run is in {escape(str(event.folder))}", soft_wrap=True)
 

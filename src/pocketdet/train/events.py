@@ -14,7 +14,10 @@ from pocketdet.data.loading.batch import Batch
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """Data and detector are there; `repairs` says what was done about bad annotations."""
+    """Data and detector are there; `repairs` says what was done about bad annotations.
+
+    `transfer` says which trained weights the detector starts with, if it was given any.
+    """
 
     folder: Path
     repairs: str
@@ -23,6 +26,7 @@ class Prepared:
     num_classes: int
     num_parameters: int
     device: str
+    transfer: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
