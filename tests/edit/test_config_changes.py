@@ -39,7 +39,9 @@ def test_an_inserted_stage_shifts_no_other() -> None:
 
 def test_a_change_inside_an_item_names_item_and_field() -> None:
     stages = (TINY.stages[0], replace(TINY.stages[1], num_layers=7), *TINY.stages[2:])
-    assert texts(TINY, replace(TINY, stages=stages)) == ["stages[1].num_layers: 3 → 7"]
+    assert texts(TINY, replace(TINY, stages=stages)) == [
+        f"stages[1].num_layers: {TINY.stages[1].num_layers} → 7"
+    ]
 
 
 def test_placed_attentions_are_compared_one_by_one() -> None:
