@@ -49,8 +49,7 @@ class RunRequest:
 
     The run is `out / name`; without a name it is numbered: `out / RECIPE-DATA-1`. `doctor` says
     whether the detector is examined before the first step: "on" stops on errors, "force" does not.
-    `weights` is a checkpoint or a run's folder whose weights are carried over wherever the structure
-    is the same.
+    `weights` is a checkpoint or a run's folder: what is the same in its structure is carried over.
     """
 
     config: DetectorConfig

@@ -137,6 +137,7 @@ def test_a_run_can_start_from_weights_of_another_structure(place):
             *("train", str(place / "altered.yaml"), "--data", str(place / "shapes")),
             *("--out", str(place / "runs"), "--name", "altered", "--epochs", "1"),
             *("--batch-size", "4", "--workers", "0", "--device", "cpu", "--no-ema"),
+            *("--doctor", "off"),
             *("--weights", str(place / "runs" / "base"), "--learning-rate", "1e-12"),
         ],
         catch_exceptions=False,
