@@ -38,6 +38,7 @@ SMALL_PRIORS = prior_ladder((0, 0, 1, 1, 2, 3), (0.06, 0.11, 0.18, 0.29, 0.43, 0
 #   pocketdet train PELEE_SMALL --data BCCD --split-train trainval --epochs 200 --batch-size 8
 #     --learning-rate 0.04 --augmentation light --cache
 # and `pocketdet evaluate runs/NAME/last.pt --data BCCD --split test`.
+# Measured with Xavier heads, and not repeated since they start near zero (LOG.md).
 PELEE_SMALL = DetectorConfig(
     input=InputContract(height=224, width=224),
     stem=PeleeStem(channels=24),
