@@ -50,6 +50,35 @@ def is_read_by_its_class(model: nn.Module, name: str) -> bool:
     return any(_mentions(method, attribute) for method in _methods_in_use(type(owner)))
 
 
+def is_left_unread(source: SourceLine) -> bool:
+    """Say whether a line's result is dropped, or kept in a name that its function never reads."""
+    try:
+        tree = ast.parse(Path(source.path).read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return False
+    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+    inside = [f for f in functions if f.lineno <= source.line <= (f.end_lineno or f.lineno)]
+    if not inside:
+        return False
+    function = max(inside, key=lambda f: f.lineno)
+    for node in ast.walk(function):
+        if not isinstance(node, ast.Expr | ast.Assign | ast.AnnAssign):
+            continue
+        if not node.lineno <= source.line <= (node.end_lineno or node.lineno):
+            continue
+        if isinstance(node, ast.Expr):
+            return isinstance(node.value, ast.Call)
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        names = {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+        read = {
+            n.id
+            for n in ast.walk(function)
+            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+        }
+        return bool(names) and not names & read
+    return False
+
+
 def _held_at(model: nn.Module, name: str) -> Any:
     current: Any = model
     for part in name.split(".") if name else []:

@@ -26,7 +26,7 @@ from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Fault, Severity
 from pocketdet.doctor.observations.other_sizes import OtherSizes
 from pocketdet.doctor.trace import Op, Trace
-from pocketdet.doctor.trace.between import follow
+from pocketdet.doctor.trace.between import follow, is_made_by
 from pocketdet.doctor.trace.origin import MOVING
 
 SOFTMAX = ("_softmax", "_log_softmax", "_safe_softmax")
@@ -74,15 +74,7 @@ def _is_of_one_key(op: Op) -> bool:
     """Say whether it is an attention of one place to one place: all there is to attend to."""
     readers = {reader.name for reader in follow(op.outputs[0], MOVING)}
     is_read_so = bool(readers & PRODUCTS) and op.inputs[0].shape[-2:] == (1, 1)
-    return is_read_so and any(step.name in PRODUCTS for step in _steps_before(op, MOST_STEPS))
-
-
-def _steps_before(op: Op, most: int) -> Iterator[Op]:
-    """Give the operators that lead to one, so many steps back."""
-    for value in op.inputs:
-        if value.producer is not None and most:
-            yield value.producer
-            yield from _steps_before(value.producer, most - 1)
+    return is_read_so and is_made_by(op, PRODUCTS, MOST_STEPS)
 
 
 CHECK = Check(

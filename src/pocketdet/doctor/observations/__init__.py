@@ -9,10 +9,12 @@ from typing import Any
 
 from pocketdet.doctor.observations.batch import batch
 from pocketdet.doctor.observations.beside_reference import beside_reference
+from pocketdet.doctor.observations.edges import edges
 from pocketdet.doctor.observations.first_norms import first_norms
 from pocketdet.doctor.observations.gates import gates
 from pocketdet.doctor.observations.labelled import labelled
 from pocketdet.doctor.observations.learning import learning
+from pocketdet.doctor.observations.linear_stacks import linear_stacks
 from pocketdet.doctor.observations.loss_start import loss_start
 from pocketdet.doctor.observations.mixing import mixing
 from pocketdet.doctor.observations.optimizing import optimizing
@@ -26,6 +28,7 @@ from pocketdet.doctor.observations.settled import settled
 from pocketdet.doctor.observations.shares import shares
 from pocketdet.doctor.observations.signals import signals
 from pocketdet.doctor.observations.traces import trace, training_trace
+from pocketdet.doctor.observations.training_pass import training_pass
 from pocketdet.doctor.observations.unregistered import unregistered
 
 OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
@@ -50,4 +53,7 @@ OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
     "learning": learning,
     "unregistered": unregistered,
     "optimizing": optimizing,
+    "edges": edges,
+    "linear_stacks": linear_stacks,
+    "training_pass": training_pass,
 }

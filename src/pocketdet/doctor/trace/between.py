@@ -66,6 +66,14 @@ def follow(value: Value, names: Iterable[str]) -> list[Op]:
     return found
 
 
+def is_made_by(op: Op, names: Iterable[str], most_steps: int) -> bool:
+    """Say whether an operator of these names is so many steps or fewer before one."""
+    if most_steps < 1:
+        return False
+    makers = [value.producer for value in op.inputs if value.producer is not None]
+    return any(m.name in names or is_made_by(m, names, most_steps - 1) for m in makers)
+
+
 def from_inputs(trace: Trace) -> set[int]:
     """Give the indices of the operators that the inputs reach."""
     return trace.follows_from(list(trace.inputs.values()))

@@ -93,7 +93,11 @@ class Op:
 
     @property
     def is_random(self) -> bool:
-        return torch.Tag.nondeterministic_seeded in self.overload.tags
+        """Whether it draws numbers: an attention that could drop out, and does not, draws none."""
+        if torch.Tag.nondeterministic_seeded not in self.overload.tags:
+            return False
+        names = [parameter.name for parameter in self.overload._schema.arguments]
+        return "dropout_p" not in names or float(self.argument("dropout_p")) > 0
 
     def argument(self, name: str) -> Any:
         """Give an argument by its name in ATen's schema, with its default where not given."""
@@ -123,7 +127,8 @@ class Trace:
     - `ops`: in the order in which they ran;
     - `inputs`: path in the given inputs to value; `outputs`: path in what came back to value;
     - `leaves`: all values that were there before: inputs, parameters, buffers, constants;
-    - `result`: what the call gave back, with its tensors (detached).
+    - `result`: what the call gave back, with its tensors (detached);
+    - `called`: the modules that ran; `kept`: results that a module holds in an attribute.
     """
 
     ops: list[Op]
@@ -131,6 +136,8 @@ class Trace:
     outputs: dict[str, Value]
     leaves: list[Value]
     result: Any
+    called: frozenset[str] = frozenset()
+    kept: tuple[Value, ...] = ()
 
     @property
     def forward_ops(self) -> list[Op]:

@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_map_only
 from pocketdet.doctor.nested import map_tensors, tensors_in
 from pocketdet.doctor.source_line import users_line
 from pocketdet.doctor.trace.graph import Op, Ref, Trace, Value
-from pocketdet.doctor.trace.module_names import hidden_modules, module_names
+from pocketdet.doctor.trace.module_names import TORCHS_OWN, hidden_modules, module_names
 
 
 def record(model: nn.Module, run: Callable[[], Any], *, given: Any = None) -> Trace:
@@ -39,6 +39,8 @@ def record(model: nn.Module, run: Callable[[], Any], *, given: Any = None) -> Tr
         outputs=outputs,
         leaves=[value for value in recorder.leaves if value.consumers or value.kind == "input"],
         result=map_tensors(result, lambda tensor: tensor.detach()),
+        called=frozenset(recorder.called),
+        kept=tuple(recorder.kept()),
     )
 
 
@@ -59,6 +61,7 @@ class _Recorder:
         self.names = module_names(self.model)
         self.running: list[_Running] = []
         self.num_calls = 0
+        self.called: set[str] = set()
         self.current: dict[int, Value] = {}  # by id of the tensor object
         self.by_storage: dict[int, list[Tensor]] = {}
         self.alive: list[Tensor] = []
@@ -103,6 +106,16 @@ class _Recorder:
         )
         self.current[id(tensor)] = value
         return value
+
+    def kept(self) -> Iterator[Value]:
+        """Give the results that modules hold in attributes, for a loss or to be looked at."""
+        for module in self.model.modules():
+            for attribute, held in vars(module).items():
+                if attribute not in TORCHS_OWN:
+                    for _, tensor in tensors_in(held):
+                        value = self.current.get(id(tensor))
+                        if value is not None and value.producer is not None:
+                            yield value
 
     def add(self, overload: Any, args: Any, kwargs: Any, result: Any, read: list[Value]) -> None:
         running = self.running[-1] if self.running else None
@@ -164,6 +177,7 @@ def _watching_modules(recorder: _Recorder) -> Generator[None]:
         if name is None:
             outer = recorder.running[-1].name if recorder.running else ""
             name = f"{outer}.{type(module).__name__}".strip(".")
+        recorder.called.add(name)
         recorder.running.append(_Running(name, type(module).__name__, recorder.num_calls))
 
     def leave(_module: nn.Module, _args: Any, _result: Any) -> None:
