@@ -13,7 +13,7 @@ from pocketdet.edit.fate_rows import transfer_text
 from pocketdet.edit_request import DiffRequest
 
 STYLES = {"same": "dim", "changed": "yellow", "added": "green", "removed": "red"}
-WIDTH = 140
+WIDTH = 150
 Write = Callable[[BlockSide], str]
 
 
@@ -49,7 +49,7 @@ def show_diff(
 
 def _table(report: EditReport) -> Table:
     table = Table(box=None, pad_edge=False)
-    table.add_column("block")
+    table.add_column("block", no_wrap=True)
     table.add_column("")
     table.add_column("maps")
     for column in ("parameters", "M MACs", "MB written", "ms before", "ms after"):

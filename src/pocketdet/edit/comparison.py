@@ -61,9 +61,7 @@ def compare(base: Detector, altered: Detector, *, rounds: int = 20) -> EditRepor
     before, after = _with_whole(base), _with_whole(altered)
     latencies: dict[str, Latency] = {}
     if rounds:
-        calls = {f"before {name}": _call(block) for name, block in before.items()}
-        calls |= {f"after {name}": _call(block) for name, block in after.items()}
-        latencies = time_interleaved(calls, rounds=rounds)
+        latencies = time_interleaved(_in_turns(before, after), rounds=rounds)
     old = {n: _side(b, latencies.get(f"before {n}")) for n, b in before.items()}
     new = {n: _side(b, latencies.get(f"after {n}")) for n, b in after.items()}
     blocks_before = [block for name, block in before.items() if name != "whole"]
@@ -103,6 +101,16 @@ def _with_whole(detector: Detector) -> dict[str, Block]:
         maps=((3, height, width),),
     )
     return {**blocks, "whole": whole}
+
+
+def _in_turns(before: dict[str, Block], after: dict[str, Block]) -> dict[str, Callable[[], object]]:
+    """Put each block beside its namesake, so that both see the same moment of the machine."""
+    calls: dict[str, Callable[[], object]] = {}
+    for name in dict.fromkeys([*before, *after]):
+        for side, blocks in (("before", before), ("after", after)):
+            if name in blocks:
+                calls[f"{side} {name}"] = _call(blocks[name])
+    return calls
 
 
 def _call(block: Block) -> Callable[[], object]:
