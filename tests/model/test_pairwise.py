@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from backbone_examples import example
-from exported import largest_difference
+from exported import largest_difference, own_movement
 from head_examples import SMALL_HEADS
 from pairwise_design import all_pairs, covering_rows
 import pytest
@@ -16,7 +16,7 @@ import torch
 
 from pocketdet.conventions import InputContract
 from pocketdet.data.loading.batch import Batch
-from pocketdet.model import Detector, DetectorConfig, ExtraConvs, NoNeck, build
+from pocketdet.model import Detector, DetectorConfig, ExtraConvs, Nearest, NoNeck, build
 from pocketdet.model.activation import ACTIVATIONS
 from pocketdet.model.attention import ATTENTIONS
 from pocketdet.model.conv import CONVS
@@ -46,6 +46,9 @@ FACTORS: dict[str, tuple[Any, ...]] = {
 ROWS = covering_rows(FACTORS)
 BY_DEFAULT = 4
 AGREEMENT = 1e-4
+"""Untrained norms of single places (L2Norm, LayerNorm) blow up what is nearly zero. Five of the rows
+with one differ by 2e-4 to 2e-3: about as far as eager itself moves when the input changes by a
+millionth, and no other runtime can be held to less (`own_movement`)."""
 
 
 def name_of(row: dict[str, Any]) -> str:
@@ -126,8 +129,10 @@ def builds_trains_and_exports(row: dict[str, Any]) -> float:
     loss = train_a_step(detector, batch)
     assert 0 < loss < 1e4
     assert all(bool(value.isfinite().all()) for value in detector.state_dict().values())
-    difference = largest_difference(detector, detector.preprocess(batch.images))
-    assert difference < AGREEMENT
+    images = detector.preprocess(batch.images)
+    by_tracing = row["upsample"] is not Nearest or row["neck"] is NoNeck
+    difference = largest_difference(detector, images, by_tracing=by_tracing)
+    assert difference < max(AGREEMENT, 5 * own_movement(detector, images))
     return difference
 
 
