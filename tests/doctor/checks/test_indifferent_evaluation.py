@@ -56,6 +56,18 @@ def test_an_evaluator_that_does_not_is_told(evaluate, severity: str, words: str)
     assert (finding.severity, words in finding.evidence) == (severity, True)
 
 
+def of_its_own_type(found: list[Answer], labelled: list[Example]) -> float:
+    if not all(type(answer) is Answer for answer in found):
+        raise AttributeError("this is no Answer")
+    return evaluate(found, labelled)
+
+
+def test_detections_are_of_the_type_that_decode_gives() -> None:
+    assert findings_of(CHECK, altered(evaluate=of_its_own_type)) == []
+    result = result_of(CHECK, altered(evaluate=of_its_own_type, decode=None))
+    assert result.outcome == "not run"
+
+
 def test_samples_must_be_sound_themselves() -> None:
     samples = [replace(e, labels=e.labels + 9) for e in examples()]
     assert result_of(CHECK, altered(samples=samples)).outcome == "not run"

@@ -20,6 +20,8 @@ evaluation that looks at boxes only ignores labels on purpose: that is a warning
 """
 
 from collections.abc import Callable, Iterator, Sequence
+import copy
+from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -30,7 +32,8 @@ from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.data_stage import Said, StageFailed, stage, stage_source
 from pocketdet.doctor.finding import Fault, Severity, SourceLine
 from pocketdet.doctor.missing import NotObservable
-from pocketdet.doctor.observations.labelled import Labelled
+from pocketdet.doctor.observations.labelled import Labelled, sound_boxes
+from pocketdet.doctor.observations.round_trip import encoded
 from pocketdet.doctor.pipeline import DetectionPipeline
 
 PERFECT = 0.95
@@ -45,18 +48,57 @@ Change = Callable[[Said], Said]
 def find_indifferent_evaluation(
     pipeline: DetectionPipeline, labelled: tuple[Labelled, ...]
 ) -> Iterator[Fault]:
-    evaluate = stage(pipeline, "evaluate")
+    raw_evaluate = stage(pipeline, "evaluate")
+    like = _users_detections(pipeline, labelled)
+
+    def evaluate(said: list[Said], samples: list[Any]) -> float:
+        return float(raw_evaluate([as_users(one, like) for one in said], samples))
+
     if not all(bool(one.sound.all()) and len(one.sound) for one in labelled if len(one.labels)):
         raise NotObservable("the samples' own boxes are not sound")
     source = stage_source(pipeline, "evaluate")
     try:
         yield from _judged(evaluate, labelled, pipeline.num_classes, source)
     except StageFailed as failure:
+        if like is None and isinstance(failure.__cause__, AttributeError | TypeError):
+            words = "takes detections of a type of its own, which `pipeline.decode` would show"
+            raise NotObservable(f"`evaluate` {words}") from failure
         yield Fault(
             where="",
             source=failure.source or source,
             evidence=f"{failure}, on the samples' own boxes as detections.",
         )
+
+
+def _users_detections(pipeline: DetectionPipeline, labelled: tuple[Labelled, ...]) -> Any:
+    """Give what the user's own `decode` gives for one image, None where it cannot be had."""
+    try:
+        for _, boxes, labels in sound_boxes(labelled):
+            outputs = stage(pipeline, "perfect")(encoded(pipeline, boxes, labels))
+            return next(iter(stage(pipeline, "decode")(outputs)), None)
+    except (StageFailed, NotObservable, TypeError):
+        return None
+    return None
+
+
+def as_users(said: Said, like: Any) -> Any:
+    """Give made-up detections the type of the user's own, where it can be filled in."""
+    parts = {"boxes_xyxy": said.boxes_xyxy, "scores": said.scores, "labels": said.labels}
+    if like is None:
+        return said
+    if is_dataclass(like) and not isinstance(like, type):
+        names = {field.name for field in fields(like) if field.init}
+        return replace(like, **parts) if parts.keys() <= names else said
+    if isinstance(like, tuple):
+        filled: Any = getattr(like, "_replace", None)
+        return filled(**parts) if filled is not None else said
+    other = copy.copy(like)
+    try:
+        for name, value in parts.items():
+            setattr(other, name, value)
+    except AttributeError:
+        return said
+    return other
 
 
 def _judged(
