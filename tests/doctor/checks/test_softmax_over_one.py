@@ -51,3 +51,23 @@ def test_one_output_unit_with_a_softmax_is_an_error() -> None:
 def test_nothing_learnt_before_it_is_no_error(size: int) -> None:
     findings = examined(nn.Softmax(dim=1), torch.rand(4, size, 3))
     assert [finding.severity for finding in findings] == ["info"] * (size == 1)
+
+
+def attended(queries: int, keys: int, *, over: int) -> list[str]:
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.query = nn.Linear(4, 4)
+
+        def forward(self, places: Tensor, others: Tensor) -> Tensor:
+            weights = (self.query(places) @ others.mT).softmax(over)
+            return weights @ others if over == -1 else weights.mT @ places
+
+    given = (torch.rand(2, queries, 4), torch.rand(2, keys, 4))
+    report = examine(Attention(), given, only=["softmax-over-one"])
+    return [finding.severity.value for finding in report.findings]
+
+
+def test_an_attention_to_one_place_is_an_info_and_one_over_the_wrong_axis_an_error() -> None:
+    assert attended(5, 1, over=-1) == ["info"]
+    assert attended(5, 1, over=2) == ["error"]

@@ -17,7 +17,7 @@ was to be lets everything through. Every shape is right, and nothing warns.
 The axis has one element for this input only (one query, one region, a map of 1×1): the check runs
 the network on other sizes, and where the axis grows with them it stays silent. A softmax over
 one class or one expert by configuration, with nothing learnt before it, is told as `info`, and so
-is an attention of one place to one place.
+is an attention to one place, which is all that is there.
 """
 
 from collections.abc import Iterator
@@ -71,10 +71,10 @@ def _fault(op: Op, axis: int, behind: list[str]) -> Fault:
 
 
 def _is_of_one_key(op: Op) -> bool:
-    """Say whether it is an attention of one place to one place: all there is to attend to."""
-    readers = {reader.name for reader in follow(op.outputs[0], MOVING)}
-    is_read_so = bool(readers & PRODUCTS) and op.inputs[0].shape[-2:] == (1, 1)
-    return is_read_so and is_made_by(op, PRODUCTS, MOST_STEPS)
+    """Say whether it is an attention to one place, which is all there is to attend to."""
+    readers = [reader for reader in follow(op.outputs[0], MOVING) if reader.name in PRODUCTS]
+    sums_over_one = bool(readers) and all(r.inputs[0].shape[-1] == 1 for r in readers)
+    return sums_over_one and is_made_by(op, PRODUCTS, MOST_STEPS)
 
 
 CHECK = Check(

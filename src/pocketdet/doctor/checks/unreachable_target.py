@@ -57,7 +57,9 @@ def find_unreachable_targets(model: nn.Module, training_trace: Trace) -> Iterato
     comparisons = {
         op.index: found
         for op in training_trace.named(*COMPARES, ON_LOGITS)
-        if op.where not in inside and (found := _comparison(op, training_trace)) is not None
+        if len(op.inputs) > 1
+        and op.where not in inside
+        and (found := _comparison(op, training_trace)) is not None
     }
     seen: set[str] = set()
     for comparison, target in _targets(training_trace, comparisons):
