@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pocketdet.conventions import InputContract
 from pocketdet.model.config import DetectorConfig
+from pocketdet.model.distance_coder import DistanceCoder
 from pocketdet.model.extra import ExtraConvs
 from pocketdet.model.head import GFLHead, PeleeHead
 from pocketdet.model.norm import BatchNorm
@@ -75,9 +76,13 @@ PELEE_TINY = DetectorConfig(
     head=PeleeHead(channels=128, priors=TINY_PRIORS),
 )
 
-# The same without priors: each cell says what is there (quality and distribution focal loss).
-PELEE_SMALL_GFL = replace(PELEE_SMALL, head=GFLHead(channels=96))
-PELEE_TINY_GFL = replace(PELEE_TINY, head=GFLHead(channels=72))
+# The same without priors: each cell says what is there (quality and distribution focal loss). An
+# untrained cell's box is num_bins - 2 cells wide; with 8 bins that of the coarsest level is larger
+# than the input, so that no box was assigned to it at the start and its norms had no gradient.
+PELEE_SMALL_GFL = replace(
+    PELEE_SMALL, head=GFLHead(channels=96, box_coder=DistanceCoder(num_bins=5))
+)
+PELEE_TINY_GFL = replace(PELEE_TINY, head=GFLHead(channels=72, box_coder=DistanceCoder(num_bins=5)))
 
 
 def names() -> dict[str, DetectorConfig]:
