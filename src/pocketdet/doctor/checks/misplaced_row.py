@@ -42,7 +42,7 @@ FAR = 1.5  # cells: the object's own cell is no longer the nearest
 CUT_OFF = 0.8  # spreads: how far the border of the image moves the middle of what is seen
 NOISE = 0.5  # spreads: what a single row's estimate errs by
 LEAST_SHARE = 0.3  # of an output's rows; fewer may be the border, or chance
-LEAST_ROWS = 6  # inside the image, for an offset that can be trusted
+LEAST_ROWS = 25  # inside the image, for an offset that can be trusted
 BORDER = 1.5  # spreads from the border: nothing is cut off
 
 

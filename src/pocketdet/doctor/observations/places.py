@@ -16,6 +16,7 @@ STEP = 2e-3  # of the image's spread: small against kinks, large against roundin
 MERGES = ("add", "add_", "sub", "sub_", "mul", "mul_", "cat")
 LEAST_SIDE = 8  # cells; on a smaller map the border is everywhere
 MOST_MERGES = 80
+ROUNDING = ("round", "round_", "floor", "floor_", "ceil", "ceil_", "trunc", "trunc_")
 MOST_CHANNELS = 16  # of a map: more cost time, and see the same places
 UNLIKE = 1.25  # times another aspect ratio than the image's: a map's sides are rounded
 
@@ -63,6 +64,7 @@ def places(trace: Trace) -> Places:
     """
     image, y_axis, x_axis = _image(trace)
     height, width = image.shape[y_axis], image.shape[x_axis]
+    _refuse_rounding(trace, image)
     merging = list(_merging(trace))[:MOST_MERGES]
     operands = {id(v): v for _, values in merging for v in values}
     seeing = trace.follows_from([image])
@@ -107,6 +109,14 @@ def _image(trace: Trace) -> tuple[Value, int, int]:
     image = max(images, key=lambda value: value.numel)
     is_last = image.shape[-1] <= 4 < image.shape[1]
     return (image, 1, 2) if is_last else (image, 2, 3)
+
+
+def _refuse_rounding(trace: Trace, image: Value) -> None:
+    """Refuse a pass that rounds what it computes of the image: small steps vanish or jump there."""
+    between = trace.follows_from([image]) & trace.leads_to(list(trace.outputs.values()))
+    for op in trace.forward_ops:
+        if op.index in between and (op.name in ROUNDING or "quantize" in op.name):
+            raise NotObservable(f"the pass rounds values, by `{op.name}`")
 
 
 def _merging(trace: Trace) -> Iterator[tuple[Op, list[Value]]]:
