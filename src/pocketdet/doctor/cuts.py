@@ -49,9 +49,14 @@ def name_of_cut(op: Op) -> str:
     """Name the cut as the user wrote it, as far as can be seen."""
     if op.name == "detach":
         return "`detach()` or `.data`"
-    if any(value.is_float for value in op.outputs):
+    if not only_chooses(op):
         return f"`{op.name}`, which runs without gradients (`torch.no_grad()`),"
     return f"`{op.name}`, whose result is whole numbers,"
+
+
+def only_chooses(op: Op) -> bool:
+    """Say whether only whole numbers of its results are used, such as the places of a `topk`."""
+    return not any(value.is_float and value.consumers for value in op.outputs)
 
 
 def first_flat(values: list[Value], trace: Trace) -> Op | None:

@@ -19,14 +19,17 @@ from pocketdet.doctor.observations.loss_start import loss_start
 from pocketdet.doctor.observations.mixing import mixing
 from pocketdet.doctor.observations.optimizing import optimizing
 from pocketdet.doctor.observations.other_sizes import other_sizes
+from pocketdet.doctor.observations.overfitting import overfitting
 from pocketdet.doctor.observations.places import places
 from pocketdet.doctor.observations.repeated import repeated
+from pocketdet.doctor.observations.repetitions import repetitions
 from pocketdet.doctor.observations.round_trip import round_trip
 from pocketdet.doctor.observations.row_fibres import row_fibres
 from pocketdet.doctor.observations.row_places import row_places
 from pocketdet.doctor.observations.settled import settled
 from pocketdet.doctor.observations.shares import shares
 from pocketdet.doctor.observations.signals import signals
+from pocketdet.doctor.observations.statistics import statistics
 from pocketdet.doctor.observations.traces import trace, training_trace
 from pocketdet.doctor.observations.training_pass import training_pass
 from pocketdet.doctor.observations.unregistered import unregistered
@@ -56,4 +59,7 @@ OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
     "edges": edges,
     "linear_stacks": linear_stacks,
     "training_pass": training_pass,
+    "repetitions": repetitions,
+    "statistics": statistics,
+    "overfitting": overfitting,
 }

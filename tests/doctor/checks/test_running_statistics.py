@@ -1,0 +1,76 @@
+from inline_snapshot import snapshot
+import pytest
+import torch
+from torch import Tensor, nn
+from training_nets import Block, examined, serious
+
+CHECK = "running-statistics"
+
+
+def net(**norm) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8, **norm), nn.ReLU(), Block())
+
+
+class OwnNorm(nn.Module):
+    def __init__(self, keep: float) -> None:
+        super().__init__()
+        self.keep = keep
+        self.weight = nn.Parameter(torch.ones(3))
+        self.register_buffer("centre", torch.zeros(1, 3, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        if not self.training:
+            return images - self.centre
+        mean = images.mean((0, 2, 3), keepdim=True)
+        self.centre = self.keep * self.centre + (1 - self.keep) * mean.detach()
+        return images - mean
+
+
+@pytest.mark.parametrize(
+    ("model", "where", "severity"),
+    [
+        (net(momentum=0.99), "1", "warning"),
+        (net(momentum=0.0), "1", "error"),
+        (OwnNorm(0.01), "", "warning"),
+    ],
+)
+def test_statistics_that_forget_or_stand_still_are_found(model, where, severity) -> None:
+    found = serious(examined(CHECK, model, training_loss=None))
+    assert found == [(where, severity)]
+
+
+class KeptInEvaluation(nn.Sequential):
+    def train(self, mode: bool = True):  # noqa: FBT001, FBT002
+        super().train(mode)
+        self[1].eval()
+        return self
+
+
+def test_a_norm_kept_in_evaluation_mode_needs_trained_statistics() -> None:
+    model = KeptInEvaluation(*net())
+    assert serious(examined(CHECK, model)) == [("1", "error")]
+    model[1].running_mean.normal_()
+    model[1].running_var.add_(0.3)
+    assert examined(CHECK, model) == []
+
+
+def test_statistics_that_move_in_a_frozen_part_are_a_warning() -> None:
+    model = net()
+    model[:2].requires_grad_(False)
+    assert serious(examined(CHECK, model)) == [("1", "warning")]
+    model[1].eval()
+    assert examined(CHECK, model) == []
+
+
+@pytest.mark.parametrize(
+    "model",
+    [net(), net(momentum=0.01), net(momentum=None), net(track_running_stats=False), OwnNorm(0.9)],
+)
+def test_usual_norms_are_clear(model) -> None:
+    assert examined(CHECK, model) == []
+
+
+def test_reads_well() -> None:
+    assert examined(CHECK, net(momentum=0.99))[0].evidence == snapshot(
+        "The running statistics of 1 norms are replaced by 99.0% in each training pass: they are those of the last batch alone: `1`."
+    )
