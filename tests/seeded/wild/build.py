@@ -38,6 +38,7 @@ def add(
     inputs: Callable[[], dict[str, Any]],
     *,
     loss: Callable[[Any, Any], Tensor] | None = None,
+    allow: dict[str, str] | None = None,
     **settings: Any,
 ) -> None:
     def build() -> Patient:
@@ -46,7 +47,7 @@ def add(
             net = getattr(importlib.import_module("transformers"), model)(
                 Later(config, **settings).made()
             )
-        return Patient(model=net.eval(), inputs=inputs(), training_loss=loss)
+        return Patient(model=net.eval(), inputs=inputs(), training_loss=loss, allow=allow or {})
 
     WILD[name] = build
 
