@@ -262,8 +262,10 @@ def caller_s_picture_changed_in_place(*, faulty: bool) -> Patient:
             return super().forward(pixel_values)
 
     def batch_loss(model, images, boxes, labels):
-        both = [centre.loss_with()(model, images, boxes, labels) for _ in range(2)]
-        return sum(both) / 2
+        """A first look says how full the picture is; full ones weigh a little more."""
+        with torch.no_grad():
+            full = model(images)["heat"].sigmoid().mean()
+        return centre.loss_with()(model, images, boxes, labels) * (1 + full)
 
     return centre.patient(Net(), batch_loss=batch_loss)
 
