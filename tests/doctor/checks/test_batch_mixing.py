@@ -106,3 +106,16 @@ def test_an_allowed_check_says_why() -> None:
     assert report.ok
     assert report.findings == ()
     assert "allowed[batch-mixing] minibatch statistics, on purpose" in str(report)
+
+
+def test_a_table_of_all_pairs_of_samples_is_clear() -> None:
+    class Similarity(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Linear(192, 8)
+
+        def forward(self, images: Tensor) -> dict[str, Tensor]:
+            rows = F.normalize(self.body(images.flatten(1)), dim=1)
+            return {"rows": rows, "table": rows @ rows.t()}
+
+    assert examined(Similarity(), batch=3) == []

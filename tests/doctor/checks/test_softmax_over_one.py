@@ -71,3 +71,19 @@ def attended(queries: int, keys: int, *, over: int) -> list[str]:
 def test_an_attention_to_one_place_is_an_info_and_one_over_the_wrong_axis_an_error() -> None:
     assert attended(5, 1, over=-1) == ["info"]
     assert attended(5, 1, over=2) == ["error"]
+
+
+def test_an_axis_that_grows_on_another_path_through_torch_is_clear() -> None:
+    """Pooling to 1×1 is another operator than pooling to 2×2."""
+
+    class Shares(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+        def forward(self, images: Tensor) -> Tensor:
+            size = (images.shape[2] // 16, images.shape[3] // 16)
+            coarse = F.adaptive_avg_pool2d(images, size)
+            return self.conv(coarse).flatten(2).softmax(-1).view_as(coarse) * coarse
+
+    assert examined(Shares(), torch.rand(2, 3, 16, 16)) == []

@@ -39,14 +39,18 @@ def find_running_statistics(
     still = [s for s in statistics if not s.moves and s.are_of_the_start and trains]
     forgetful = [s for s in statistics if s.forgets is not None and s.forgets > MOST_FORGOTTEN]
     leaking = [s for s in statistics if s.moves and s.is_frozen and trains and s.was_training]
-    if still:
-        yield _fault(
-            model,
-            still,
-            "are those of the start (mean 0, variance 1), and training passes do not move them: "
-            "evaluation does not normalise",
-            Severity.ERROR,
-        )
+    for chosen, severity in (
+        ([s for s in still if not s.is_frozen], Severity.ERROR),
+        ([s for s in still if s.is_frozen], Severity.INFO),  # frozen as a whole, on purpose
+    ):
+        if chosen:
+            yield _fault(
+                model,
+                chosen,
+                "are those of the start (mean 0, variance 1), and training passes do not move "
+                "them: evaluation does not normalise",
+                severity,
+            )
     if forgetful:
         worst = max(s.forgets or 0.0 for s in forgetful)
         yield _fault(

@@ -39,11 +39,12 @@ def mixing(settled: nn.Module, batch: Call, trace: Trace) -> Mixing:
     first = batch.with_other_samples(slice(0, 1))
     others = batch.with_other_samples(slice(1, None))
     said = [_outputs(settled, call) for call in (batch, first, others)]
+    paired = _paired(settled, batch, said[0])
     mixed_outputs: dict[str, float] = {}
     effect = 0.0
     for path, base in said[0].items():
         with_first, with_others = said[1].get(path), said[2].get(path)
-        if not _comparable(base, with_first, with_others):
+        if path in paired or not _comparable(base, with_first, with_others):
             continue
         assert with_first is not None
         assert with_others is not None
@@ -61,6 +62,20 @@ def mixing(settled: nn.Module, batch: Call, trace: Trace) -> Mixing:
 def _outputs(settled: nn.Module, call: Call) -> dict[str, Tensor]:
     torch.manual_seed(0)
     return dict(tensors_in(call.mapped(torch.clone)(copy_of(settled))))
+
+
+def _paired(settled: nn.Module, batch: Call, base: dict[str, Tensor]) -> set[str]:
+    """Name the outputs that compare samples on purpose: two of their axes grow with the batch."""
+    try:
+        fuller = _outputs(settled, batch.of_batch(batch.batch_size + 1))
+    except Exception:  # It takes this number of samples only: nothing can be told.
+        return set()
+    return {
+        path
+        for path, now in base.items()
+        if path in fuller
+        and sum(a != b for a, b in zip(now.shape, fuller[path].shape, strict=False)) > 1
+    }
 
 
 def _comparable(base: Tensor, *others: Tensor | None) -> bool:
