@@ -56,6 +56,12 @@ def cost_matrix(model: nn.Module, images: Tensor) -> Tensor:
     return (model(images)[:, None] - boxes[None, :, :1]).abs().min(dim=1).values.mean()
 
 
-@pytest.mark.parametrize("loss", [squeezed, weighted, cost_matrix])
+def boxes_against_cells(model: nn.Module, images: Tensor) -> Tensor:
+    cells = (model(images).view(4, 1) * torch.arange(7)).sum(0)  # 7 places
+    distances = torch.rand(3, 1) - cells
+    return distances.abs().min(dim=0).values.mean()
+
+
+@pytest.mark.parametrize("loss", [squeezed, weighted, cost_matrix, boxes_against_cells])
 def test_shapes_that_fit_and_pairs_on_purpose_are_clear(loss: Loss) -> None:
     assert examined(REGRESSOR, loss) == []

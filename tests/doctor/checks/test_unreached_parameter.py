@@ -91,9 +91,11 @@ class Dropped(Net):
         (Dropped, "gate", "dropped"),
     ],
 )
-def test_each_lost_gradient_is_an_error_at_its_line(model, where, source) -> None:
+def test_each_lost_gradient_is_told_at_its_line(model, where, source) -> None:
     (finding,) = examined(model())
-    assert finding.severity == "error", finding.evidence
+    # What is dropped does nothing; what is cut off was meant to learn.
+    expected = "warning" if model is Dropped else "error"
+    assert finding.severity == expected, finding.evidence
     assert finding.source == line_of(source)
     assert finding.where in (where, "gate")
 

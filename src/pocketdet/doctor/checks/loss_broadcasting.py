@@ -67,9 +67,10 @@ def _stretch_each_other(first: Value, second: Value) -> bool:
         return False
     one = (1,) * (rank - len(first.shape)) + first.shape
     other = (1,) * (rank - len(second.shape)) + second.shape
-    grows_first = any(a == 1 and b > 1 for a, b in zip(one, other, strict=True))
-    grows_second = any(b == 1 and a > 1 for a, b in zip(one, other, strict=True))
-    return grows_first and grows_second
+    first_grows = [b for a, b in zip(one, other, strict=True) if a == 1 and b > 1]
+    second_grows = [a for a, b in zip(one, other, strict=True) if b == 1 and a > 1]
+    # Values that were to meet one by one are equally many; boxes against cells are not.
+    return bool(first_grows) and sorted(first_grows) == sorted(second_grows)
 
 
 def _was_widened(value: Value) -> bool:

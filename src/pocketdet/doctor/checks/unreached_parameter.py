@@ -99,7 +99,7 @@ def _judged(
         returned = any(names[0] in trace.parameters_behind(v) for v in trace.outputs.values())
         if returned:
             return Severity.WARNING, "an output is made of them, and the loss never looks at it."
-        return Severity.ERROR, "what is computed with them is never used."
+        return Severity.WARNING, "what is computed with them is never used."
     if not whole:
         return Severity.ERROR, "the loss never runs the model that it is given."
     if any(name in used for name in names):

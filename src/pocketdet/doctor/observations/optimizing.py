@@ -1,10 +1,11 @@
 """A few steps of the user's own optimizer, on a copy of it and of the model."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from pocketdet.doctor.missing import NotObservable
@@ -14,6 +15,7 @@ from pocketdet.doctor.trace import Call
 
 NUM_STEPS = 3
 WARM = 1e-12  # a rate below this is a warm-up's start, and cannot move anything
+FAINT = 1e-6  # of the largest gradient: a step along it may vanish in rounding
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,8 +41,8 @@ def optimizing(
     patient.train()
     parameters = trainable_of(patient)
     before = {name: parameter.detach().clone() for name, parameter in parameters.items()}
-    moving = {id(p) for g in stepping.param_groups if g.get("lr", 1) > WARM for p in g["params"]}
-    without = {name for name, parameter in parameters.items() if id(parameter) not in moving}
+    rates = {id(p): float(g.get("lr", 1)) for g in stepping.param_groups for p in g["params"]}
+    without = {name for name, p in parameters.items() if rates.get(id(p), 0.0) <= WARM}
     losses: list[float] = []
     bad: int | None = None
     for step in range(NUM_STEPS):
@@ -50,9 +52,10 @@ def optimizing(
             bad = step
             break
         losses.append(loss)
+        least = FAINT * _largest(gradients or {})
         for name, gradient in (gradients or {}).items():
             parameters[name].grad = gradient
-            if gradient is None or not bool(gradient.any()):
+            if gradient is None or float(gradient.abs().max()) <= least:
                 without.add(name)
         _step(stepping)
     unmoved = [n for n, p in parameters.items() if n not in without and torch.equal(p, before[n])]
@@ -62,6 +65,10 @@ def optimizing(
         names=tuple(parameters),
         unmoved=tuple(unmoved) if bad is None else (),
     )
+
+
+def _largest(gradients: Mapping[str, Tensor | None]) -> float:
+    return max((float(g.abs().max()) for g in gradients.values() if g is not None), default=0.0)
 
 
 def _step(optimizer: Optimizer) -> None:
