@@ -101,12 +101,12 @@ def _batch(labelled: Sequence[tuple[Tensor, Tensor]]) -> Batch:
 def _scattered_boxes(
     number: int, height: int, width: int, num_classes: int
 ) -> tuple[Tensor, Tensor]:
-    """Draw four boxes, from a tenth to most of the picture, and their labels."""
+    """Draw five boxes, from a twentieth to most of the picture, and their labels."""
     generator = torch.Generator().manual_seed(number)
-    size = torch.tensor([0.12, 0.22, 0.4, 0.7])[:, None] * torch.tensor([width, height])
+    size = torch.tensor([0.06, 0.12, 0.22, 0.4, 0.7])[:, None] * torch.tensor([width, height])
     room = torch.tensor([width, height]) - size
-    corner = torch.rand(4, 2, generator=generator) * room
-    labels = torch.randint(0, num_classes, (4,), generator=generator)
+    corner = torch.rand(5, 2, generator=generator) * room
+    labels = torch.randint(0, num_classes, (5,), generator=generator)
     return torch.cat([corner, corner + size], dim=1), labels
 
 

@@ -170,3 +170,24 @@ def test_a_line_that_several_modules_run_is_told_once() -> None:
     (finding,) = examine(model, torch.rand(2, 3, 8, 8), only=["softmax-over-one"]).findings
     assert finding.where == "1"
     assert finding.measured["also"] == ["2", "3"]
+
+
+def test_a_finding_at_any_place_of_its_cause_follows_from_it() -> None:
+    from pocketdet.doctor.finding import SourceLine
+
+    def cause(model: nn.Module) -> Iterator[Fault]:
+        for number, where in enumerate(("first", "second")):
+            yield Fault(where=where, evidence=".", source=SourceLine("net.py", 3), at=number)
+
+    def consequence(model: nn.Module) -> Iterator[Fault]:
+        yield Fault(where="second.conv", evidence=".", at=5)
+
+    report = examine(
+        nn.Linear(3, 2),
+        torch.rand(2, 3),
+        checks=[check(cause, id="a"), check(consequence, id="b", explained_by=("a",))],
+    )
+    assert [(f.check, f.where, f.severity.value) for f in report.findings] == [
+        ("a", "first", "error"),
+        ("b", "second.conv", "info"),
+    ]

@@ -217,7 +217,9 @@ def _explained(results: Sequence[Result]) -> Iterator[Result]:
 
 def _with_cause(check: Check, finding: Finding, causes: Sequence[Finding]) -> Finding:
     for cause in causes:
-        if cause.check in check.explained_by and _share_a_place(cause.where, finding.where):
+        places = (cause.where, *cause.measured.get("also", ()))
+        explains = cause.check in check.explained_by
+        if explains and any(_share_a_place(place, finding.where) for place in places):
             return replace(finding, severity=Severity.INFO, follows_from=cause.check)
     return finding
 
