@@ -150,7 +150,8 @@ def outcome_of(
         with undisturbed():
             faults = tuple(find())
     except (Missing, NotObservable) as why:
-        return Result(check=check, outcome=Outcome.NOT_RUN, reason=str(why))
+        spent = monotonic() - start
+        return Result(check=check, outcome=Outcome.NOT_RUN, reason=str(why), seconds=spent)
     except Exception as error:  # One broken check must not hide the others.
         reason = f"{type(error).__name__}: {error}"
         return Result(check=check, outcome=Outcome.CRASHED, reason=reason)
