@@ -1,3 +1,5 @@
+import copy
+
 from inline_snapshot import snapshot
 import pytest
 import torch
@@ -74,3 +76,30 @@ def test_reads_well() -> None:
     assert examined(CHECK, net(momentum=0.99))[0].evidence == snapshot(
         "The running statistics of 1 norms are replaced by 99.0% in each training pass: they are those of the last batch alone: `1`."
     )
+
+
+class Averaged(nn.Module):
+    def __init__(self, *, with_buffers: bool) -> None:
+        super().__init__()
+        self.online, self.with_buffers = net(), with_buffers
+        self.average = copy.deepcopy(self.online).requires_grad_(requires_grad=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        if not self.training:
+            return self.average.eval()(images)
+        if self.with_buffers:
+            for then, now in zip(self.average.buffers(), self.online.buffers(), strict=True):
+                then.copy_(now)
+        return self.online(images)
+
+
+def test_an_average_inside_of_the_model_needs_the_statistics_too() -> None:
+    stale = serious(examined(CHECK, Averaged(with_buffers=False)))
+    assert stale == [("average", "warning")]
+    assert examined(CHECK, Averaged(with_buffers=True)) == []
+
+
+def test_frozen_norms_in_evaluation_mode_are_clear() -> None:
+    model = KeptInEvaluation(*net())
+    model[1].requires_grad_(requires_grad=False)
+    assert serious(examined(CHECK, model)) == []

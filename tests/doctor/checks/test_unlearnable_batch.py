@@ -57,3 +57,10 @@ def test_targets_that_cannot_be_asked_for_again_are_not_run() -> None:
     report = examine(Net(), torch.rand(2, 3, 16, 16), training_loss=loss, only=[CHECK])
     assert report.results[0].outcome == "not run"
     assert "anew in each call" in report.results[0].reason
+
+
+def test_a_loss_that_is_mostly_a_constant_is_clear() -> None:
+    def loss(model: nn.Module, images: Tensor) -> Tensor:
+        return classify(model, images) + 1e4
+
+    assert examined(CHECK, Net(), training_loss=loss) == []

@@ -63,8 +63,13 @@ def find_parameters_without_gradient(
 def _is_fault(story: ParameterLearning, stories: dict[str, ParameterLearning]) -> bool:
     if not story.is_still or _can_learn(story):
         return False
-    if any(_can_learn(weight) for weight in _weights_beside(story, stories)):
+    if any(_can_learn(w) or not _is_nothing(w) for w in _weights_beside(story, stories)):
         return False  # a bias before a norm or a softmax: a shift that is taken out again
+    return _is_nothing(story)
+
+
+def _is_nothing(story: ParameterLearning) -> bool:
+    """Say whether its gradient is zero by structure or to the last bit, and not only faint."""
     return story.is_still_when_shaken or story.is_exactly_zero
 
 
@@ -94,12 +99,20 @@ def _judged(
     if not all(story.is_still_when_shaken for story in group):
         if all(story.starts_at_zero for story in group):
             return Severity.ERROR, ": it starts at zero, as does what it is multiplied with."
-        return Severity.WARNING, ", though on other weights it would not be: it starts dead."
+        is_alive = any(_a_neighbour_learns(story, learning.parameters) for story in group)
+        severity = Severity.INFO if is_alive else Severity.WARNING
+        return severity, ", though on other weights it would not be: it starts dead."
     stories = learning.parameters
     weights = [story for story in group if not _weights_beside(story, stories)] or group
     if all(_has_a_twin_that_learns(story, stories) for story in weights):
         return Severity.INFO, ", while the same part of another layer learns."
     return Severity.ERROR, ", and stays so in double precision on other weights."
+
+
+def _a_neighbour_learns(story: ParameterLearning, stories: dict[str, ParameterLearning]) -> bool:
+    """Say whether its bias learns: the way is open, and what comes in is zero for this batch."""
+    owner = story.name.rpartition(".")[0]
+    return any(n.rpartition(".")[0] == owner and _can_learn(s) for n, s in stories.items())
 
 
 def _has_a_twin_that_learns(
@@ -122,5 +135,5 @@ CHECK = Check(
     remedy="Look at what stands between it and the loss: replace the hard step by a smooth one, "
     "let one of two factors start away from zero, or remove the module if it does nothing.",
     find=find_parameters_without_gradient,
-    explained_by=("softmax-over-one", "cancelled-gate"),
+    explained_by=("softmax-over-one", "norm-over-one", "cancelled-gate", "squashed-gate"),
 )

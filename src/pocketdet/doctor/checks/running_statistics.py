@@ -16,8 +16,9 @@ not rise. A "frozen" backbone whose statistics move is another backbone after an
 - `requires_grad_(False)` on a backbone without `.eval()` on its norms after `.train()`.
 
 ## When it is not a fault
-`momentum=None` averages all batches. Frozen norms with trained statistics, in evaluation mode, are
-right at small batches. Code buffers of other kinds (a codebook) that are replaced at every step.
+`momentum=None` averages all batches. Frozen norms in evaluation mode are right at small batches,
+and so are those of an average of another part. Code buffers of other kinds (a codebook) may be
+replaced at every step.
 """
 
 from collections.abc import Iterator
@@ -28,45 +29,61 @@ from pocketdet.doctor.attributes import assigned_line
 from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Fault, Severity
 from pocketdet.doctor.observations.statistics import Statistics
+from pocketdet.doctor.trace import Trace
 
 MOST_FORGOTTEN = 0.55  # a half is used on purpose; .9 and .99 are the other convention
 
 
 def find_running_statistics(
-    model: nn.Module, statistics: tuple[Statistics, ...]
+    model: nn.Module, statistics: tuple[Statistics, ...], trace: Trace
 ) -> Iterator[Fault]:
     trains = any(parameter.requires_grad for parameter in model.parameters())
+    used = {value.name for value in trace.leaves if value.kind == "buffer" and value.consumers}
     still = [s for s in statistics if not s.moves and s.are_of_the_start and trains]
+    stale = [s for s in still if s.is_frozen and _is_used(s, used) and _twin(s, statistics)]
+    frozen = [s for s in statistics if s.moves and s.is_frozen and trains and s.was_training]
     forgetful = [s for s in statistics if s.forgets is not None and s.forgets > MOST_FORGOTTEN]
-    leaking = [s for s in statistics if s.moves and s.is_frozen and trains and s.was_training]
-    for chosen, severity in (
-        ([s for s in still if not s.is_frozen], Severity.ERROR),
-        ([s for s in still if s.is_frozen], Severity.INFO),  # frozen as a whole, on purpose
+    most = max((s.forgets or 0.0 for s in forgetful), default=0.0)
+    for chosen, severity, what in (
+        ([s for s in still if not s.is_frozen], Severity.ERROR, STILL),
+        (stale, Severity.WARNING, STALE),
+        ([s for s in still if s.is_frozen and s not in stale], Severity.INFO, STILL),  # on purpose
+        (forgetful, Severity.WARNING, FORGETFUL.format(most)),
+        (
+            [s for s in frozen if not _twin(s, statistics)],
+            Severity.WARNING if model.training else Severity.INFO,
+            LEAKING,
+        ),
     ):
         if chosen:
-            yield _fault(
-                model,
-                chosen,
-                "are those of the start (mean 0, variance 1), and training passes do not move "
-                "them: evaluation does not normalise",
-                severity,
-            )
-    if forgetful:
-        worst = max(s.forgets or 0.0 for s in forgetful)
-        yield _fault(
-            model,
-            forgetful,
-            f"are replaced by {worst:.1%} in each training pass: they are those of the last "
-            "batch alone",
-            Severity.WARNING,
-        )
-    if leaking:
-        yield _fault(
-            model,
-            leaking,
-            "move in training passes, although all of their layer's parameters are frozen",
-            Severity.WARNING if model.training else Severity.INFO,
-        )
+            yield _fault(model, chosen, what, severity)
+
+
+STILL = (
+    "are those of the start (mean 0, variance 1), and training passes do not move them: "
+    "evaluation does not normalise"
+)
+STALE = (
+    "are those of the start (mean 0, variance 1) in what evaluation uses, and training passes "
+    "move only those of the part that it mirrors"
+)
+FORGETFUL = "are replaced by {:.1%} in each training pass: they are those of the last batch alone"
+LEAKING = "move in training passes, although all of their layer's parameters are frozen"
+
+
+def _is_used(statistics: Statistics, used: set[str]) -> bool:
+    return any(name.rpartition(".")[0] == statistics.name for name in used)
+
+
+def _twin(frozen: Statistics, every: tuple[Statistics, ...]) -> bool:
+    """Say whether it is the average of another part: the same names below another module."""
+    parts = frozen.name.split(".")
+    rests = [".".join(parts[depth:]) for depth in range(1, len(parts))]
+    return any(
+        other.moves and not other.is_frozen and other.name.endswith(f".{rest}")
+        for rest in rests[:1]
+        for other in every
+    )
 
 
 def _fault(model: nn.Module, found: list[Statistics], what: str, severity: Severity) -> Fault:

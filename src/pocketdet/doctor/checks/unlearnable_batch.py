@@ -16,7 +16,8 @@ theory of the fault: it is also asked of those that no other check knows.
 
 ## When it is not a fault
 A loss that starts at its floor (a pretrained model), or whose floor is high (smoothed labels, soft
-targets): the check warns only where less than a tenth of the loss could be taken away.
+targets): the check warns only where less than a tenth of the loss could be taken away, and is
+silent where nearly every step took some: the rest may be a constant.
 """
 
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ STANDS_STILL = 0.01  # of the change of the part that changes most
 
 def find_unlearnable_batches(overfitting: Overfitting) -> Iterator[Fault]:
     left, steps = overfitting.left, overfitting.num_steps
-    if overfitting.first <= LOW:
+    if overfitting.first <= LOW or overfitting.falls_steadily:
         return
     is_error = left > LEFT_OF_NOTHING_LEARNT
     if not is_error and (left <= LEFT_OF_HARDLY_ANYTHING or steps < STEPS_FOR_A_WARNING):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from pocketdet.doctor.missing import NotObservable
 from pocketdet.doctor.observations.settled import wake_zeros
 from pocketdet.doctor.patient import TrainingLoss, copy_of
 from pocketdet.doctor.trace import Call
@@ -120,8 +121,12 @@ def gradients_of(
     if not loss.requires_grad:
         return float(loss), None
     # Not `backward()`: what the user's function may reach besides must keep its own gradients.
-    gradients = torch.autograd.grad(loss, list(trainable.values()), allow_unused=True)
-    return float(loss), dict(zip(trainable, gradients, strict=True))
+    try:
+        gradients = torch.autograd.grad(loss, list(trainable.values()), allow_unused=True)
+    except RuntimeError as error:
+        reason = str(error).partition(":")[0]
+        raise NotObservable(f"the backward pass of the training loss raised: {reason}") from error
+    return float(loss.detach()), dict(zip(trainable, gradients, strict=True))
 
 
 def _batches(batch: Call, number: int) -> Iterator[Call]:
@@ -160,7 +165,7 @@ def _look_again(
     for dtype in (torch.float64, None):
         try:
             _shaken(model, batch, training_loss, stories, dtype)
-        except (RuntimeError, TypeError, ValueError):
+        except (RuntimeError, TypeError, ValueError, NotObservable):
             continue  # not every network or loss can be run in double precision
         return
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 import math
 from time import monotonic
 
@@ -19,6 +20,8 @@ MOST_STEPS = 200
 TRIAL_STEPS, TRIAL_SHARE = 20, 0.15  # of the seconds, for each rate
 ENOUGH = 0.3  # of the first loss: it learns
 LEAST_STEPS = 8  # fewer say nothing
+STEP_IN_PASSES = 3  # a training step takes as long as three forward passes
+STEADY = 0.8  # of the steps lower the loss: it learns, and most of the loss is a constant
 SAME = 1e-2  # relative difference of two losses of one network
 
 
@@ -27,6 +30,7 @@ class Overfitting:
     """The best of several learning rates of Adam on the given batch.
 
     - `first`, `best`: the loss at the start and its lowest; `num_steps`; `rate`: the best one;
+    - `falls_steadily`: whether nearly every step lowered it, however little;
     - `changes`: top-level module to the relative change of its parameters.
     """
 
@@ -34,6 +38,7 @@ class Overfitting:
     best: float
     num_steps: int
     rate: float
+    falls_steadily: bool
     changes: dict[str, float]
 
     @property
@@ -67,6 +72,7 @@ def overfitting(model: nn.Module, batch: Call, training_loss: TrainingLoss) -> O
         best=min(best.losses),
         num_steps=len(best.losses),
         rate=best.rate,
+        falls_steadily=any(run.falls_steadily for run in runs),
         changes=dict(best.changes()),
     )
 
@@ -89,6 +95,11 @@ class _Run:
         if not self.losses:
             return math.inf
         return 1 - (self.losses[0] - min(self.losses)) / max(abs(self.losses[0]), 1e-12)
+
+    @property
+    def falls_steadily(self) -> bool:
+        pairs = list(pairwise(self.losses))
+        return bool(pairs) and sum(b < a for a, b in pairs) >= STEADY * len(pairs)
 
     def loss(self) -> float:
         torch.manual_seed(0)
@@ -124,6 +135,10 @@ class _Run:
 
 
 def _refuse_other_targets(run: _Run) -> None:
+    began = monotonic()
     first, second = run.loss(), run.loss()
+    needed = LEAST_STEPS * STEP_IN_PASSES * (monotonic() - began) / 2
+    if needed > SECONDS:
+        raise NotObservable(f"{LEAST_STEPS} training steps take {needed:.0f} s")
     if abs(first - second) > SAME * max(abs(first), 1e-12):
         raise NotObservable("`training_loss` draws its targets anew in each call, by its own means")
