@@ -57,8 +57,8 @@ PELEE_SMALL = DetectorConfig(
 # Without the shapes of 1 by 3, a third of the priors, which digits hardly use.
 TINY_PRIORS = tuple(replace(prior, aspect_ratios=(2.0,)) for prior in SMALL_PRIORS)
 
-# Built-in set, from scratch, 2 cores (AMD EPYC) that others used too, one seed: AP 64.7, AP50 86.7
-# on `val` after 5 epochs of 8,400 scenes, in 12 min 7 s with drawing and evaluation, by
+# Built-in set, from scratch, 2 cores (AMD EPYC) that others used too, one seed: AP 64.2, AP50 85.5
+# on `val` after 5 epochs of 8,000 scenes, in 10 min 20 s with drawing and evaluation, by
 #   pocketdet demo
 # which has 8,000 scenes since. Few layers of 32 channels: on a CPU a convolution of 8 channels
 # takes as long as one of 16. LOG.md and docs/decisions/0010 have what else was tried.
