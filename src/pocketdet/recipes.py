@@ -60,7 +60,7 @@ TINY_PRIORS = tuple(replace(prior, aspect_ratios=(2.0,)) for prior in SMALL_PRIO
 # Built-in set, from scratch, 2 cores (AMD EPYC) that others used too, one seed: AP 64.2, AP50 85.5
 # on `val` after 5 epochs of 8,000 scenes, in 10 min 20 s with drawing and evaluation, by
 #   pocketdet demo
-# which has 8,000 scenes since. Few layers of 32 channels: on a CPU a convolution of 8 channels
+# Few layers of 32 channels: on a CPU a convolution of 8 channels
 # takes as long as one of 16. LOG.md and docs/decisions/0010 have what else was tried.
 PELEE_TINY = DetectorConfig(
     input=InputContract(height=160, width=192),
