@@ -108,12 +108,12 @@ def _fault(op: Op, trace: Trace, alive: set[int], *, has_loss: bool) -> Fault:
         evidence=f"`{op.name}` makes a {shape} map that no output and no loss is made of."
         + (f" {len(only)} parameters, such as `{only[0]}`, are read only for it." if only else ""),
         measured={"shape": list(op.outputs[0].shape), "parameters": len(only)},
-        severity=_severity(op, only, has_loss),
+        severity=_severity(op, only, has_loss=has_loss),
         at=op.index,
     )
 
 
-def _severity(op: Op, only: list[str], has_loss: bool) -> Severity | None:  # noqa: FBT001
+def _severity(op: Op, only: list[str], *, has_loss: bool) -> Severity | None:
     """Without the loss at hand, layers of its own may serve an auxiliary loss, or another call."""
     if has_loss or not only or (op.source and is_left_unread(op.source)):
         return None

@@ -32,11 +32,6 @@ def makers(value: Value) -> Iterator[Op]:
             yield op
 
 
-def is_moved_only(op: Op) -> bool:
-    """Say whether an operator only moves numbers."""
-    return op.name in MOVING
-
-
 def _moved(op: Op) -> tuple[Value, ...]:
     """Give the operands whose numbers the result holds: not the indices that choose them."""
     if op.name in ("cat", "stack"):

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from pocketdet.model.conv import ConvShape, GhostConv
 from pocketdet.model.layers import Layers
+from pocketdet.model.stage.bottleneck import check_bottleneck
 from pocketdet.model.stage.halving import check_stride
 from pocketdet.model.stage.squeeze import SqueezeExcite
 from pocketdet.model.stage.start import Start, check_can_be_identity, check_start, silence
@@ -37,16 +38,7 @@ class Ghost:
     def __post_init__(self) -> None:
         check_stride(self.stride)
         check_start(self.start)
-        if min(self.channels, self.num_layers) < 1 or self.expansion < 1 or self.squeeze < 0:
-            raise ValueError(
-                "`channels`, `num_layers` and `expansion` must be at least 1 and `squeeze` not "
-                f"negative; got {self.channels}, {self.num_layers}, {self.expansion} "
-                f"and {self.squeeze}."
-            )
-        if self.kernel_size < 3 or self.kernel_size % 2 == 0:
-            raise ValueError(
-                f"`kernel_size` of a stage must be odd and at least 3; got {self.kernel_size}."
-            )
+        check_bottleneck(self)
 
     def build(self, in_channels: int, layers: Layers) -> nn.Module:
         check_can_be_identity(
