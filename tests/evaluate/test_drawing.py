@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pocketdet.conventions import ClassList, Detections, Sample
-from pocketdet.conventions.image_file import read_rgb
+from pocketdet.conventions.image_decoding import read_rgb
 from pocketdet.evaluate.colours import class_colour, text_colour
 from pocketdet.evaluate.contact_sheet import contact_sheet, example_sheet
 from pocketdet.evaluate.curves import draw_pr_curves

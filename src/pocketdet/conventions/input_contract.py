@@ -1,16 +1,21 @@
 """How a picture becomes what a network sees, and how boxes find their way back.
 
 This is the only place that resizes, orders channels, subtracts a mean or scales. It travels
-in every checkpoint and export, so training, evaluation and deployment cannot disagree.
+in every checkpoint and export, so training, evaluation and deployment cannot disagree. Exported
+files are run where there is no torch, so it is only imported where a tensor is made.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Interpolation = Literal["nearest", "linear", "area", "cubic", "lanczos"]
 
@@ -39,6 +44,11 @@ class Placement:
     def to_image(self, boxes_xyxy: Tensor) -> Tensor:
         """Move (..., 4) boxes from the input's pixels back to the picture's pixels."""
         return (boxes_xyxy - self._offset(boxes_xyxy)) / self._scale(boxes_xyxy)
+
+    def array_to_image(self, boxes_xyxy: NDArray[Any]) -> NDArray[Any]:
+        """Do what `to_image` does, with an array."""
+        offset = np.array([self.offset_x, self.offset_y] * 2, dtype=boxes_xyxy.dtype)
+        return (boxes_xyxy - offset) / np.array([self.scale_x, self.scale_y] * 2, boxes_xyxy.dtype)
 
     def _scale(self, like: Tensor) -> Tensor:
         return like.new_tensor([self.scale_x, self.scale_y, self.scale_x, self.scale_y])
@@ -102,12 +112,23 @@ class InputContract:
 
         `interpolation` replaces the contract's own, for augmentation only.
         """
-        height, width = int(image.shape[1]), int(image.shape[2])
+        import torch
+
+        pixels, placement = self.fit_pixels(
+            image.permute(1, 2, 0).numpy(), interpolation=interpolation
+        )
+        return torch.from_numpy(pixels).permute(2, 0, 1), placement
+
+    def fit_pixels(
+        self, pixels: NDArray[Any], *, interpolation: Interpolation | None = None
+    ) -> tuple[NDArray[Any], Placement]:
+        """Resize (H, W, 3) uint8 RGB pixels to (height, width, 3), as `fit` does a tensor."""
+        height, width = pixels.shape[:2]
         placement = self.placement(height, width)
         inner_height = round(height * placement.scale_y)
         inner_width = round(width * placement.scale_x)
-        pixels = image.permute(1, 2, 0).contiguous().numpy()
         flag = INTERPOLATIONS[interpolation or self.interpolation]
+        pixels = np.ascontiguousarray(pixels)
         if (inner_height, inner_width) != (height, width):
             pixels = cv2.resize(pixels, (inner_width, inner_height), interpolation=flag)
         if (inner_height, inner_width) != (self.height, self.width):
@@ -116,7 +137,7 @@ class InputContract:
             top, left = int(placement.offset_y), int(placement.offset_x)
             canvas[top : top + inner_height, left : left + inner_width] = pixels
             pixels = canvas
-        return torch.from_numpy(pixels).permute(2, 0, 1), placement
+        return pixels, placement
 
     @property
     def padding_rgb(self) -> tuple[int, int, int]:
@@ -126,8 +147,16 @@ class InputContract:
 
     def normalize(self, images: Tensor) -> Tensor:
         """Turn (..., 3, H, W) RGB pictures on the 0-255 scale into the network's float input."""
-        mean = torch.tensor(self.mean, device=images.device).reshape(3, 1, 1)
-        scale = torch.tensor(self.scale, device=images.device).reshape(3, 1, 1)
         if self.channel_order == "BGR":
             images = images.flip(-3)
-        return (images.float() - mean) * scale
+        images = images.float()
+        mean = images.new_tensor(self.mean).reshape(3, 1, 1)
+        return (images - mean) * images.new_tensor(self.scale).reshape(3, 1, 1)
+
+    def normalize_array(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """Do what `normalize` does, with (..., 3, H, W) arrays."""
+        if self.channel_order == "BGR":
+            images = images[..., ::-1, :, :]
+        mean = np.array(self.mean, np.float32).reshape(3, 1, 1)
+        scale = np.array(self.scale, np.float32).reshape(3, 1, 1)
+        return (images.astype(np.float32) - mean) * scale

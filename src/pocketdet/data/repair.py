@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from pocketdet.conventions import ClassList, ImageFile, Sample, UnreadableImage
-from pocketdet.conventions.image_file import read_rgb
+from pocketdet.conventions.image_decoding import read_rgb
 from pocketdet.data.box_state import BoxState, box_state
 from pocketdet.data.dataset import Dataset
 from pocketdet.data.formats.image_header import ends_properly, read_header

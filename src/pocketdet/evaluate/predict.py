@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pocketdet.conventions import UnreadableImage
-from pocketdet.conventions.image_file import read_rgb
+from pocketdet.conventions.image_decoding import read_rgb
 from pocketdet.data.formats.image_folder import image_ids
 from pocketdet.data.progress import Progress, silent
 from pocketdet.evaluate.draw import draw_detections

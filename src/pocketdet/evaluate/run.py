@@ -6,12 +6,11 @@ from time import perf_counter
 
 import torch
 
-from pocketdet.conventions import Detections, Placement, Sample, clip_boxes
+from pocketdet.conventions import DecodeSettings, Detections, Placement, Sample, clip_boxes
 from pocketdet.data.loading.batches import eval_batches
 from pocketdet.data.progress import Progress, silent
 from pocketdet.evaluate.evaluation import Evaluation
 from pocketdet.evaluate.score import evaluate_detections
-from pocketdet.model.decode import DecodeSettings
 from pocketdet.model.detector import Detector
 from pocketdet.model.evaluation_mode import evaluation_mode
 

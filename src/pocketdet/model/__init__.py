@@ -1,5 +1,6 @@
 """Detectors: their parts, the config that names them, and what joins them."""
 
+from pocketdet.conventions import DecodeSettings
 from pocketdet.model.activation import (
     GELU,
     HardSwish,
@@ -33,7 +34,6 @@ from pocketdet.model.conv import (
     SeparableConv,
     StandardConv,
 )
-from pocketdet.model.decode import DecodeSettings
 from pocketdet.model.detector import Detector
 from pocketdet.model.distance_coder import DistanceCoder
 from pocketdet.model.extra import ExtraConvs

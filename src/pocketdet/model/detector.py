@@ -8,11 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pocketdet.conventions import ClassList, Detections, ImageFile, InputContract, clip_boxes
-from pocketdet.conventions.image_file import read_rgb
+from pocketdet.conventions import (
+    ClassList,
+    DecodeSettings,
+    Detections,
+    ImageFile,
+    InputContract,
+    clip_boxes,
+)
+from pocketdet.conventions.image_decoding import read_rgb
 from pocketdet.model.box_coder import BoxCoder
 from pocketdet.model.config import DetectorConfig
-from pocketdet.model.decode import DecodeSettings, decode
+from pocketdet.model.decode import decode
 from pocketdet.model.evaluation_mode import evaluation_mode
 from pocketdet.model.head import BoxCode, RawOutputs
 from pocketdet.model.placement import place_key

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from pocketdet.conventions import UnreadableImage
-from pocketdet.conventions.image_file import decode_rgb
+from pocketdet.conventions.image_decoding import decode_rgb
 from pocketdet.data.formats.image_header import parse_header
 from pocketdet.data.progress import Progress, track
 

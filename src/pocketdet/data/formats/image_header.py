@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pocketdet.conventions import UnreadableImage
-from pocketdet.conventions.image_file import decode_rgb
+from pocketdet.conventions.image_decoding import decode_rgb
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
