@@ -80,7 +80,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "shapes broadcast in the loss": ("loss-broadcasting",),
     "the loss grows with the batch": ("batch-scaled-loss", "unlearnable-batch", "non-finite"),
     "augmentation repeats itself": ("repeated-draws",),
-    "a value that half precision cannot hold": ("non-finite",),
+    "a value that half precision cannot hold": ("non-finite", "vanished-constant"),
     "a gradient that is not a number": ("non-finite",),
     "the box loss takes rows without a box": ("boxless-target", "unlearnable-batch"),
     "an output cut off at zero": RANGE,

@@ -1,6 +1,8 @@
 """The operators that only move values about, followed back to what computed the values."""
 
-from pocketdet.doctor.trace import Op
+from torch import Tensor
+
+from pocketdet.doctor.trace import Op, Ref
 from pocketdet.doctor.trace.graph import Value
 
 MOVING = frozenset(
@@ -64,3 +66,12 @@ def layout_op(path: list[Op]) -> Op | None:
 def computing_op(path: list[Op]) -> Op | None:
     """Give the operator that computed the values."""
     return path[-1] if path else None
+
+
+def moved(op: Op, value: Value, tags: Tensor) -> list[Tensor]:
+    """Move tags, one for each entry of an operand, as an operator of `MOVING` moves the entries."""
+    if op.name in FOLDING:
+        return [tags.reshape(op.outputs[0].shape)]
+    args = [tags if isinstance(a, Ref) and a.slot == value.slot else a for a in op.args]
+    result = op.overload(*args, **op.kwargs)
+    return [result] if isinstance(result, Tensor) else list(result)

@@ -5,6 +5,8 @@ from data_report import findings_of, result_of
 from inline_snapshot import snapshot
 import pytest
 from small_pipeline import SOUND, Answer, Example, altered, cxcywh, evaluate, examples
+import torch
+from torch import Tensor
 
 CHECK = "indifferent-evaluation"
 Evaluate = Callable[[list[Answer], list[Example]], float]
@@ -33,6 +35,29 @@ def no_labels(found: list[Answer], labelled: list[Example]) -> float:
     return evaluate([said(a, labels=a.labels * 0) for a in found], blind)
 
 
+def of_the_truth_only(found: list[Answer], labelled: list[Example]) -> float:
+    """The shared part by the object's own size, not by that of both."""
+    hits = total = 0
+    for answer, example in zip(found, labelled, strict=True):
+        for box, label in zip(example.boxes_xyxy, example.labels, strict=True):
+            mine = answer.boxes_xyxy[answer.labels == label]
+            low, high = torch.maximum(mine[:, :2], box[:2]), torch.minimum(mine[:, 2:], box[2:])
+            own = (box[2:] - box[:2]).prod()
+            hits += bool(((high - low).clamp(min=0).prod(1) / own > 0.5).any())
+            total += 1
+    return hits / total
+
+
+def of_middles_only(found: list[Answer], labelled: list[Example]) -> float:
+    small = [replace(e, boxes_xyxy=as_points(e.boxes_xyxy)) for e in labelled]
+    return evaluate([said(a, boxes_xyxy=as_points(a.boxes_xyxy)) for a in found], small)
+
+
+def as_points(boxes: Tensor) -> Tensor:
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    return torch.cat([middle - 2, middle + 2], 1)
+
+
 def broken(found: list[Answer], labelled: list[Example]) -> float:
     raise KeyError("image_id")
 
@@ -48,6 +73,8 @@ def test_an_evaluator_that_tells_right_from_wrong_is_clear() -> None:
         (other_format, "error", "must score 1"),
         (always_right, "error", "moved out of their places, still score 1.000"),
         (no_labels, "warning", "with labels of other classes still score 1.000"),
+        (of_the_truth_only, "error", "4 times larger about their middles, still score 1.000"),
+        (of_middles_only, "warning", "4 times larger about their middles, still score 1.000"),
         (broken, "error", "`evaluate` raised KeyError"),
     ],
 )

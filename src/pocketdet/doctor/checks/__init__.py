@@ -7,6 +7,7 @@ from pocketdet.doctor.checks import (
     changed_by_a_pass,
     disagreeing_outputs,
     foreign_input,
+    frozen_parameter,
     ignored_mode,
     ill_fitting_prior,
     indifferent_evaluation,
@@ -47,6 +48,7 @@ from pocketdet.doctor.checks import (
     unregistered_weight,
     unsound_sample,
     unused_result,
+    vanished_constant,
 )
 
 ALL_CHECKS: tuple[Check, ...] = (
@@ -55,6 +57,7 @@ ALL_CHECKS: tuple[Check, ...] = (
     changed_by_a_pass.CHECK,
     disagreeing_outputs.CHECK,
     foreign_input.CHECK,
+    frozen_parameter.CHECK,
     ignored_mode.CHECK,
     ill_fitting_prior.CHECK,
     indifferent_evaluation.CHECK,
@@ -95,4 +98,5 @@ ALL_CHECKS: tuple[Check, ...] = (
     unregistered_weight.CHECK,
     unsound_sample.CHECK,
     unused_result.CHECK,
+    vanished_constant.CHECK,
 )

@@ -2,7 +2,8 @@
 
 ## What it finds
 For each object, the best overlap (IoU) with any of `row_boxes`, where these are priors of several
-sizes; and the share of objects that none overlaps by half, by size.
+sizes; and the share of objects that none overlaps by half, by size. And priors that are one and
+the same box several times over.
 
 ## Why it costs AP
 Matching takes what overlaps by half. The rest is trained on its best prior only, if at all, from
@@ -34,6 +35,9 @@ BADLY = 0.5  # of the objects without a prior that fits
 POORLY = 0.2
 LEAST_SIZES = 3
 MOST_BOXES = 300
+TWICE = 0.2  # of the rows that claim a box which an earlier row claims too
+GRAIN = 16.0  # parts of a pixel: closer boxes are the same
+LIKE_A_CELL = 0.1  # of its size by which a cell's side is off the way to its neighbour
 
 
 def find_ill_fitting_priors(
@@ -41,6 +45,10 @@ def find_ill_fitting_priors(
 ) -> Iterator[Fault]:
     given = row_boxes if isinstance(row_boxes, Tensor) else torch.cat(list(row_boxes))
     priors = given.detach().double().reshape(-1, 4).cpu()
+    again = 1 - len((priors * GRAIN).round().unique(dim=0)) / max(len(priors), 1)
+    if again >= TWICE and not _are_cells(priors):
+        yield _same_boxes(priors, again)
+        return
     if len((priors[:, 2:] - priors[:, :2]).round().unique(dim=0)) < LEAST_SIZES:
         raise NotObservable("`row_boxes` are cells, not priors of several sizes")
     best: list[Tensor] = []
@@ -59,6 +67,29 @@ def find_ill_fitting_priors(
             measured={"share": share, "median": float(overlap.median())},
             severity=Severity.WARNING if share >= BADLY else Severity.INFO,
         )
+
+
+def _are_cells(boxes: Tensor) -> bool:
+    """Say whether boxes are as wide as it is from one to the next, as those of cells are."""
+    width = (boxes[:, 2] - boxes[:, 0]).median()
+    alike = boxes[((boxes[:, 2] - boxes[:, 0]) - width).abs() < 1 / GRAIN]
+    steps = ((alike[:, 0] + alike[:, 2]) / 2).unique().diff()
+    steps = steps[steps > 1 / GRAIN]
+    return bool(len(steps)) and float((steps.min() / width - 1).abs()) < LIKE_A_CELL
+
+
+def _same_boxes(priors: Tensor, again: float) -> Fault:
+    boxes, counts = (priors * GRAIN).round().unique(dim=0, return_counts=True)
+    x1, y1, x2, y2 = (boxes[int(counts.argmax())] / GRAIN).tolist()
+    size = f"{x2 - x1:.0f}×{y2 - y1:.0f}"
+    return Fault(
+        where="",
+        evidence=f"{again:.0%} of {len(priors):,} rows claim a box that an earlier row claims: "
+        f"{int(counts.max())} priors are one box of {size} px at ({(x1 + x2) / 2:.0f}, "
+        f"{(y1 + y2) / 2:.0f}).",
+        measured={"again": again, "priors": len(priors)},
+        severity=Severity.WARNING,
+    )
 
 
 def _by_size(overlap: Tensor, side: Tensor) -> str:

@@ -2,8 +2,9 @@
 
 ## What it finds
 `evaluate` is given the samples' own boxes as detections, which must score 1; the same boxes moved
-away, a hundred times larger, or with other labels, which must score about 0; and the same in
-another order of images, which must change nothing.
+away, a hundred times larger, four times as large or as small about their middles, or with other
+labels, which must score about 0; and the same in another order of images, which must change
+nothing.
 
 ## Why it costs AP
 Every comparison rests on this figure. Perfect detections have scored 0 because annotation ids
@@ -41,6 +42,8 @@ NOTHING = 0.05
 MOSTLY_WRONG = 0.5
 SAME = 1e-4
 TIMES = 100.0  # as in a fault that was found in the wild
+ABOUT = 4.0  # times as long and as wide about the middle: an IoU of 1/16
+FILLS = 0.3  # of an IoU that is left where an evaluator cuts boxes at the image's border
 
 Change = Callable[[Said], Said]
 
@@ -118,6 +121,7 @@ def _judged(
         value = score(change)
         if value > most:
             yield _fault(words, f" still score {value:.3f}", value, source, severity)
+    yield from _of_size(score, labelled, source)
     turned = score(_unchanged, labelled[::-1])
     if abs(turned - own) > SAME:
         words = f" score {turned:.4f} in place of {own:.4f}"
@@ -130,6 +134,19 @@ def _changes(num_classes: int) -> Iterator[tuple[str, Change, float, Severity]]:
     if num_classes > 1:
         relabelled = partial(_relabelled, num_classes=num_classes)
         yield " with labels of other classes", relabelled, MOSTLY_WRONG, Severity.WARNING
+
+
+def _of_size(
+    score: Callable[[Change], float], labelled: tuple[Labelled, ...], source: SourceLine | None
+) -> Iterator[Fault]:
+    """Change the sizes about the middles; what does not look at sizes at all may mean not to."""
+    most = NOTHING + _share_that_fills(labelled)
+    scores = {"larger": score(partial(_resized, by=ABOUT)), "smaller": score(_shrunk)}
+    high = {name: value for name, value in scores.items() if value > most}
+    for name, value in high.items():
+        severity = Severity.ERROR if len(high) == 1 else Severity.WARNING
+        words = f", {ABOUT:g} times {name} about their middles,"
+        yield _fault(words, f" still score {value:.3f}", value, source, severity)
 
 
 def _fault(
@@ -167,6 +184,28 @@ def _moved(said: Said) -> Said:
 
 def _enlarged(said: Said) -> Said:
     return _with_boxes(said, said.boxes_xyxy * TIMES)
+
+
+def _resized(said: Said, by: float) -> Said:
+    middle = (said.boxes_xyxy[:, :2] + said.boxes_xyxy[:, 2:]) / 2
+    half = (said.boxes_xyxy[:, 2:] - said.boxes_xyxy[:, :2]) / 2 * by
+    return _with_boxes(said, torch.cat([middle - half, middle + half], 1))
+
+
+def _shrunk(said: Said) -> Said:
+    return _resized(said, 1 / ABOUT)
+
+
+def _share_that_fills(labelled: tuple[Labelled, ...]) -> float:
+    """Give the share of boxes that cover much of themselves enlarged and cut at the border."""
+    shares: list[Tensor] = []
+    for one in labelled:
+        boxes = one.boxes_xyxy
+        large = _resized(_truth(one), ABOUT).boxes_xyxy.double().clamp_min(0)
+        large = torch.minimum(large, torch.tensor([one.width, one.height] * 2).double())
+        areas = [(b[:, 2:] - b[:, :2]).prod(1) for b in (boxes, large)]
+        shares.append(areas[0] / areas[1].clamp_min(1e-9) > FILLS)
+    return float(torch.cat(shares).double().mean())
 
 
 def _with_boxes(said: Said, boxes: Tensor) -> Said:

@@ -30,6 +30,7 @@ from pocketdet.doctor.observations.settled import settled
 from pocketdet.doctor.observations.shares import shares
 from pocketdet.doctor.observations.signals import signals
 from pocketdet.doctor.observations.statistics import statistics
+from pocketdet.doctor.observations.summed_shares import summed_shares
 from pocketdet.doctor.observations.traces import trace, training_trace
 from pocketdet.doctor.observations.training_pass import training_pass
 from pocketdet.doctor.observations.unregistered import unregistered
@@ -50,6 +51,7 @@ OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
     "row_fibres": row_fibres,
     "row_places": row_places,
     "signals": signals,
+    "summed_shares": summed_shares,
     "shares": shares,
     "beside_reference": beside_reference,
     "loss_start": loss_start,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pocketdet.doctor.layout import FOLDING, MOVING, POINTWISE
-from pocketdet.doctor.trace import Op, Ref, Trace
+from pocketdet.doctor.layout import FOLDING, MOVING, POINTWISE, moved
+from pocketdet.doctor.trace import Op, Trace
 from pocketdet.doctor.trace.graph import Value
 
 LAST_AXIS_READERS = ("mm", "addmm", "bmm", "baddbmm", "native_layer_norm", "_softmax")
@@ -81,8 +81,8 @@ def _readers(value: Value, outputs: dict[int, str]) -> list[Op | None]:
 def _next(value: Value, tags: Tensor, fold: Op | None) -> Iterator[tuple[Value, Tensor, Op | None]]:
     for op in value.consumers:
         if op.name in MOVING and op.inputs[:1] == (value,):
-            for result, moved in zip(op.outputs, _moved(op, value, tags), strict=False):
-                yield result, moved, _fold(op, fold)
+            for result, then in zip(op.outputs, moved(op, value, tags), strict=False):
+                yield result, then, _fold(op, fold)
         elif op.name in POINTWISE and op.outputs[0].shape == value.shape:
             yield op.outputs[0], tags, fold
 
@@ -90,14 +90,6 @@ def _next(value: Value, tags: Tensor, fold: Op | None) -> Iterator[tuple[Value, 
 def _fold(op: Op, before: Op | None) -> Op | None:
     is_fold = op.name in FOLDING and op.outputs[0].shape != op.inputs[0].shape
     return op if is_fold and before is None else before
-
-
-def _moved(op: Op, value: Value, tags: Tensor) -> list[Tensor]:
-    if op.name in FOLDING:
-        return [tags.reshape(op.outputs[0].shape)]
-    args = [tags if isinstance(a, Ref) and a.slot == value.slot else a for a in op.args]
-    result = op.overload(*args, **op.kwargs)
-    return [result] if isinstance(result, Tensor) else list(result)
 
 
 def _reads_last_axis(op: Op, value: Value) -> bool:
