@@ -10,7 +10,7 @@ from pocketdet.data.augment.augmentation import Augmentation
 from pocketdet.data.cache_folder import cache_folder
 from pocketdet.data.dataset import Traits
 from pocketdet.data.loading.batches import TrainBatches
-from pocketdet.data.loading.epoch_order import EpochOrder
+from pocketdet.data.loading.epoch_order import EpochOrder, RoundOrder
 from pocketdet.data.loading.image_cache import cached_images
 from pocketdet.data.open import open_dataset
 from pocketdet.data.progress import Progress
@@ -81,8 +81,12 @@ def training_batches(
     *,
     world: World,
     progress: Progress,
+    steps_per_round: int | None = None,
 ) -> TrainBatches:
-    """Make this process's part of the training batches."""
+    """Make this process's part of the training batches.
+
+    An epoch is a pass over the data, or a round of `steps_per_round` batches.
+    """
     cache = None
     if settings.cache:
         if not world.is_main:
@@ -90,16 +94,17 @@ def training_batches(
         cache = cached_images(data.train, contract, cache_folder(), progress=progress)
         if world.is_main:
             world.tell_all(None)
+    order = EpochOrder(
+        num_samples=len(data.train),
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        rank=world.rank,
+        world_size=world.size,
+    )
     return TrainBatches(
         data.train,
         Augmentation(contract, data.traits, settings.augmentation),
-        EpochOrder(
-            num_samples=len(data.train),
-            batch_size=settings.batch_size,
-            seed=settings.seed,
-            rank=world.rank,
-            world_size=world.size,
-        ),
+        order if steps_per_round is None else RoundOrder(passes=order, num_steps=steps_per_round),
         cache=cache,
         num_workers=resolve_workers(settings.num_workers, world.device),
         pin=world.device.type == "cuda",

@@ -159,7 +159,7 @@ class _Run:
         plan = self._plan(state, progress, watch)
         if self.world.is_main:
             plan.watch(self._prepared(state))
-        _prepare_device(self.world.device)
+        prepare_device(self.world.device)
         reason = train(state, plan)
         return RunResult(
             folder=self.folder.path,
@@ -233,7 +233,8 @@ def _describe(folder: RunFolder, request: RunRequest, plan: TransferPlan | None)
     folder.write_yaml(folder.path / "run.yaml", started_as)
 
 
-def _prepare_device(device: torch.device) -> None:
+def prepare_device(device: torch.device) -> None:
+    """Let a GPU look for its fastest kernels; a CPU needs nothing."""
     if device.type == "cuda":
         # All batches have one size, so the fastest kernels are looked for once.
         torch.backends.cudnn.benchmark = True

@@ -1,8 +1,11 @@
 """Read a config from top to bottom and join its parts. Only this file knows the whole config."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,13 +21,21 @@ Features = TypeVar("Features", Tensor, list[Tensor])
 
 
 def build(
-    config: DetectorConfig, *, num_classes: int | None = None, classes: ClassList | None = None
+    config: DetectorConfig,
+    *,
+    num_classes: int | None = None,
+    classes: ClassList | None = None,
+    seed: int | None = None,
 ) -> Detector:
     """Build a detector with random weights, for named classes or for a number of them.
 
     Nobody declares how many channels a part gives or how large its map is: each part is run once
     on zeros of the contract's size, and the next one is built for what came out. So a part of
     one's own needs nothing but `build`, and the priors lie on the maps as they really are.
+
+    Weights are drawn from torch's generator as it stands. With a `seed`, each part draws from
+    that seed and its own name, so that another part here does not shift the numbers of the rest,
+    and the generator is left as it was.
     """
     if classes is None:
         if num_classes is None:
@@ -35,15 +46,38 @@ def build(
             f"`num_classes` is {num_classes}, and `classes` has {len(classes)} names; "
             "give one of the two."
         )
+    if seed is None:
+        return _build(config, classes, _draws_on)
+    with torch.random.fork_rng(devices=[]):
+        return _build(config, classes, partial(_draw_by_name, seed))
+
+
+BeginPart = Callable[[str], None]
+"""Is told the name of each part before it is built."""
+
+
+def _draws_on(part: str) -> None:
+    """Let a part draw its weights where the one before it stopped."""
+
+
+def _draw_by_name(seed: int, part: str) -> None:
+    mixed = np.random.SeedSequence((seed, *part.encode())).generate_state(1, np.uint64)
+    torch.manual_seed(int(mixed[0]))
+
+
+def _build(config: DetectorConfig, classes: ClassList, begin: BeginPart) -> Detector:
     layers = Layers(norm=config.norm, activation=config.activation, convolution=config.conv)
     places = AttentionPlaces(config.attention)
-    parts, levels = _build_backbone(config, layers, places)
+    attend = partial(_attend, places, begin)
+    parts, levels = _build_backbone(config, layers, attend, begin)
+    begin("neck")
     parts["neck"] = config.neck.build(_channels(levels), layers)
     names = level_names(int(levels[0].shape[-2]), config.input.height, config.num_levels)
     levels = _run(parts["neck"], levels)
-    levels = [_attend(places, name, level) for name, level in zip(names, levels, strict=True)]
+    levels = [attend(name, level) for name, level in zip(names, levels, strict=True)]
     places.check_all_found()
     parts["attention"] = places.modules
+    begin("head")
     parts["head"] = config.head.build(
         tuple(LevelShape.of(level) for level in levels),
         input_size=(config.input.height, config.input.width),
@@ -54,26 +88,33 @@ def build(
 
 
 def _build_backbone(
-    config: DetectorConfig, layers: Layers, places: AttentionPlaces
+    config: DetectorConfig,
+    layers: Layers,
+    attend: Callable[[str, Tensor], Tensor],
+    begin: BeginPart,
 ) -> tuple[dict[str, nn.Module], list[Tensor]]:
+    begin("stem")
     stem = config.stem.build(replace(layers, convolution=StandardConv()))
     stages, extras = nn.ModuleList(), nn.ModuleList()
     levels: list[Tensor] = []
     features = _run(stem, torch.zeros(1, 3, config.input.height, config.input.width))
-    features = _attend(places, "stem", features)
+    features = attend("stem", features)
     for index, stage in enumerate(config.stages):
+        begin(name := f"stage{index + 1}")
         stages.append(stage.build(features.shape[1], layers))
-        features = _attend(places, f"stage{index + 1}", _run(stages[-1], features))
+        features = attend(name, _run(stages[-1], features))
         if index in config.levels_from:
             levels.append(features)
     for index, extra in enumerate(config.extras):
+        begin(name := f"extra{index + 1}")
         extras.append(extra.build(features.shape[1], layers))
-        features = _attend(places, f"extra{index + 1}", _run(extras[-1], features))
+        features = attend(name, _run(extras[-1], features))
         levels.append(features)
     return {"stem": stem, "stages": stages, "extras": extras}, levels
 
 
-def _attend(places: AttentionPlaces, place: str, features: Tensor) -> Tensor:
+def _attend(places: AttentionPlaces, begin: BeginPart, place: str, features: Tensor) -> Tensor:
+    begin(f"attention.{place}")
     return _run(places.behind(place, features.shape[1]), features)
 
 

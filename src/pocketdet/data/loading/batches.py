@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from pocketdet.conventions import ImageFile, InputContract, Placement, Sample, UnreadableImage
 from pocketdet.data.augment.augmentation import Augmentation
 from pocketdet.data.loading.batch import Batch, collate
-from pocketdet.data.loading.epoch_order import Draw, EpochOrder, sample_rng
+from pocketdet.data.loading.epoch_order import Draw, EpochOrder, RoundOrder, sample_rng
 from pocketdet.data.loading.image_cache import ImageCache
 
 __all__ = ["Batch", "TrainBatches", "eval_batches"]
@@ -35,7 +35,8 @@ class TrainBatches:
     `EpochOrder`. The workers go on with the first batches of the next epoch while this one is
     evaluated, and are started once.
 
-    - `augmentation` also says the contract; `order` the batch size, seed and rank;
+    - `augmentation` also says the contract; `order` the batch size, seed and rank, and whether
+      an epoch is a pass or a round;
     - `cache`: decoded pictures, read in place of the image files;
     - `num_workers`: processes; 0 makes batches in this one, when they are asked for;
     - `pin`: page-locked memory, where there is a GPU.
@@ -47,7 +48,7 @@ class TrainBatches:
         self,
         samples: Sequence[Sample],
         augmentation: Augmentation,
-        order: EpochOrder,
+        order: EpochOrder | RoundOrder,
         *,
         cache: ImageCache | None = None,
         num_workers: int = 0,
@@ -212,7 +213,7 @@ def _sound(batch: Batch | _Failure) -> Batch:
 class _Stream:
     """The batches of all epochs from `start` on, as the loader's batch sampler."""
 
-    def __init__(self, order: EpochOrder) -> None:
+    def __init__(self, order: EpochOrder | RoundOrder) -> None:
         self._order = order
         self.start = 0
 

@@ -6,7 +6,7 @@ number of workers nor of processes, nor a resumed training, changes what the net
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -81,6 +81,31 @@ class EpochOrder:
             Draw(epoch, int(indices[place % self.num_samples]), place // self.num_samples)
             for place in range(needed)
         ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundOrder:
+    """The batches of `passes` in their order, counted in rounds of `num_steps` batches.
+
+    A training that is measured in steps can stop after any round, and go on behind it, wherever
+    in a pass over the data that is.
+    """
+
+    passes: EpochOrder
+    num_steps: int
+
+    @property
+    def num_samples(self) -> int:
+        return self.passes.num_samples
+
+    @property
+    def seed(self) -> int:
+        return self.passes.seed
+
+    def stream(self, epoch: int) -> Iterator[list[Draw]]:
+        """Give the batches of this round and of all that follow, without end."""
+        number, done = divmod(epoch * self.num_steps, self.passes.num_steps)
+        return islice(self.passes.stream(number), done, None)
 
 
 def sample_rng(seed: int, draw: Draw) -> np.random.Generator:
