@@ -81,7 +81,7 @@ def small_settings(**changes: Any) -> TrainSettings:
     defaults: dict[str, Any] = {
         "epochs": 2,
         "batch_size": 4,
-        "learning_rate": 0.02,
+        "learning_rate": 0.005,
         "ema_decay": 0.9,
         "num_workers": 0,
         "augmentation": AugmentSettings(min_box=1.0),

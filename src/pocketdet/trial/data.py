@@ -1,6 +1,6 @@
 """The data of trials: opened once, cut down once, and known by what is in it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 import hashlib
 
@@ -50,15 +50,16 @@ def _some(samples: list[Sample], number: int | None, name: str) -> list[Sample]:
 def _fingerprint(data: TrainingData) -> str:
     found = hashlib.sha256(repr((tuple(data.classes), data.traits)).encode())
     for samples in (data.train, data.val):
-        _add(found, samples)
+        for told in _told(samples):
+            found.update(told)
     return found.hexdigest()[:16]
 
 
-def _add(found: "hashlib._Hash", samples: Sequence[Sample]) -> None:
+def _told(samples: Sequence[Sample]) -> Iterator[bytes]:
     for sample in samples:
         picture = sample.picture
         length = picture.path.stat().st_size if isinstance(picture, ImageFile) else picture.numel()
-        found.update(f"{sample.image_id} {sample.size} {length}".encode())
+        yield f"{sample.image_id} {sample.size} {length}".encode()
         for tensor in (sample.boxes_xyxy, sample.labels, sample.difficult, sample.crowd):
-            found.update(tensor.contiguous().numpy().tobytes())
-    found.update(b"end")
+            yield tensor.contiguous().numpy().tobytes()
+    yield b"end"

@@ -76,7 +76,7 @@ def save_result(result: TrialResult, path: Path) -> None:
     # `allow_nan` writes NaN and Infinity, which `json` reads back as they were.
     numbers = {name: getattr(result, name) for name in result.__dataclass_fields__}
     numbers.pop("detections")
-    arrays = {
+    arrays: dict[str, Any] = {
         "numbers": np.array(json.dumps(numbers, allow_nan=True)),
         "counts": np.array(counts, np.int32),
         "boxes_xyxy": _joined([f.boxes_xyxy for f in result.detections], (0, 4)).astype(np.float32),
@@ -89,7 +89,7 @@ def save_result(result: TrialResult, path: Path) -> None:
 def load_result(path: Path) -> TrialResult:
     """Read what `save_result` wrote; it has no pickled code. Raises `ValueError` if damaged."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             numbers = json.loads(str(arrays["numbers"]))
             counts = arrays["counts"].tolist()
             parts = [
