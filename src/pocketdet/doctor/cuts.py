@@ -42,6 +42,8 @@ def way_of(names: Collection[str], training_trace: Trace) -> Way:
 
 def cuts(op: Op) -> bool:
     """Say whether autograd follows what goes in, and none of what comes out."""
+    if op.reads_shape_only:
+        return False
     return any(v.requires_grad for v in op.inputs) and not any(v.requires_grad for v in op.outputs)
 
 

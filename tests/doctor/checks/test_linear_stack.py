@@ -9,6 +9,8 @@ PARTS = {
     "back": nn.Conv2d(32, 16, 3, padding=1),
     "narrow": nn.Conv2d(16, 4, 1),
     "out_of_narrow": nn.Conv2d(4, 16, 1),
+    "project": nn.Conv2d(16, 16, 1, bias=False),
+    "expand": nn.Conv2d(16, 48, 1, bias=False),
     "depthwise": nn.Conv2d(16, 16, 3, padding=1, groups=16),
     "up": nn.ConvTranspose2d(16, 16, 2, stride=2),
     "bn": nn.BatchNorm2d(32),
@@ -32,6 +34,7 @@ LINEAR: dict[str, Alter] = {
 RIGHT: dict[str, Alter] = {
     "activated": lambda net, x: F.relu(net.back(F.relu(net.wide(x)))),
     "bottleneck": lambda net, x: F.relu(net.out_of_narrow(net.narrow(x))),
+    "projection before an expansion": lambda net, x: F.relu(net.expand(net.project(x)))[:, :16],
     "depthwise": lambda net, x: F.relu(net.to_all(net.depthwise(x))),
     "transposed": lambda net, x: F.relu(net.to_all(net.up(F.max_pool2d(x, 2)))),
     "residual": lambda net, x: F.relu(x + net.back(F.relu(net.wide(x)))),

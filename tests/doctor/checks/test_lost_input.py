@@ -59,6 +59,11 @@ def test_an_output_that_never_changes_is_an_error() -> None:
     assert [f.severity.value for f in report.findings] == ["error"]
 
 
+def test_scores_too_faint_for_single_precision_are_clear() -> None:
+    faint: Alter = lambda net, x: x * (1e-7 * net.to_all(x)).flatten(2).softmax(-1).view_as(x)  # noqa: E731
+    assert found(faint, "lost-input") == []
+
+
 def test_reads_well() -> None:
     (finding,) = examined(CONSTANT["dead"], "lost-input").findings
     assert finding.evidence == snapshot(

@@ -28,6 +28,20 @@ def detached(model: Net, images: Tensor) -> Tensor:
     return main(model, images) + 0.5 * distilled
 
 
+def student_detached(model: Net, images: Tensor) -> Tensor:
+    predicted = model(images)
+    distilled = F.mse_loss(predicted.detach(), model.teacher(images))
+    return (predicted - 1).square().mean() + distilled
+
+
+def detached_after_matching(model: Net, images: Tensor) -> Tensor:
+    predicted = model(images)
+    with torch.no_grad():
+        weight = torch.zeros_like(predicted) + (predicted > 0)
+    again = (weight * predicted.abs()).mean().detach()  # detached at last
+    return (predicted - 1).square().mean() + again
+
+
 def without_grad(model: Net, images: Tensor) -> Tensor:
     with torch.no_grad():
         boxes = model(images).sigmoid()
@@ -39,7 +53,7 @@ def teacher_and_teacher(model: Net, images: Tensor) -> Tensor:
     return main(model, images) + F.mse_loss(model.teacher(images + 0.1), target)
 
 
-@pytest.mark.parametrize("loss", [detached, without_grad, teacher_and_teacher])
+@pytest.mark.parametrize("loss", [detached, student_detached, without_grad, teacher_and_teacher])
 def test_terms_that_teach_nothing_are_found(loss) -> None:
     assert len(serious(examined(CHECK, Net(), training_loss=loss))) == 1
 
@@ -47,6 +61,11 @@ def test_terms_that_teach_nothing_are_found(loss) -> None:
 def test_the_line_that_cuts_is_given() -> None:
     (finding,) = examined(CHECK, Net(), training_loss=detached)
     assert (finding.severity, finding.source) == ("error", line_of(__file__, "detached"))
+
+
+def test_of_several_cuts_the_last_is_given() -> None:
+    (finding,) = examined(CHECK, Net(), training_loss=detached_after_matching)
+    assert finding.source == line_of(__file__, "detached at last")
 
 
 def distilled(model: Net, images: Tensor) -> Tensor:
@@ -58,7 +77,21 @@ def siamese(model: Net, images: Tensor) -> Tensor:
     return (-F.cosine_similarity(first, second.detach()).mean() + main(model, images)) / 2 + 1e-6
 
 
-@pytest.mark.parametrize("loss", [main, distilled, siamese])
+def summed_from_new_zeros(model: Net, images: Tensor) -> Tensor:
+    predicted = model(images)
+    total = predicted.new_zeros(())
+    for part in predicted:
+        total = total + (part - 1).square().mean()
+    return total
+
+
+def logged_again(model: Net, images: Tensor) -> Tensor:
+    predicted, wanted = model(images), images.mean(1, keepdim=True).expand(-1, 4, -1, -1)
+    ranks = F.smooth_l1_loss(predicted.detach(), wanted)
+    return F.smooth_l1_loss(predicted, wanted) + 0.1 * ranks
+
+
+@pytest.mark.parametrize("loss", [main, distilled, siamese, summed_from_new_zeros, logged_again])
 def test_detached_targets_are_clear(loss) -> None:
     assert examined(CHECK, Net(), training_loss=loss) == []
 

@@ -176,6 +176,26 @@ def test_stop_gradients_beside_a_way_that_learns_are_clear() -> None:
     assert examined(ZeroGate()) == []
 
 
+class Levels(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 16, 3, 2, 1), nn.Conv2d(16, 4, 1)
+        self.scales = nn.ParameterList([nn.Parameter(torch.ones(())) for _ in range(2)])
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        fine = self.stem(images).relu()
+        levels = [fine, fine[..., ::2, ::2]]
+        return [scale * self.head(x) for scale, x in zip(self.scales, levels, strict=True)]
+
+
+def test_the_scale_of_a_level_without_objects_is_an_info() -> None:
+    def coarse_alone(model: nn.Module, images: Tensor) -> Tensor:
+        return (model(images)[1] - 1).square().mean()
+
+    (finding,) = examined(Levels(), coarse_alone)
+    assert (finding.severity, finding.measured["values"]) == ("info", 1)
+
+
 def test_reads_well() -> None:
     assert examined(NeverCalled())[0].evidence == snapshot(
         "`gate` gets no gradient from the training loss in any of 4 steps (4 parameters, 144 values, 34.9% of what is to be trained): no operator reads them: nothing but `__init__` mentions them."

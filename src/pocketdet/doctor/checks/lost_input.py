@@ -31,10 +31,11 @@ from pocketdet.doctor.observations.settled import calibrate
 from pocketdet.doctor.observations.signals import Signals
 from pocketdet.doctor.patient import copy_of
 from pocketdet.doctor.trace import Call, Op, Trace, Value
-from pocketdet.doctor.trace.between import from_inputs
+from pocketdet.doctor.trace.between import SQUASHING, from_inputs
 
 CONSTANT = 1e-7  # of its size that a value may vary by rounding
 VARIES = 1e-4  # of its size by which an operand must vary
+FAINT = 1e-3  # a softmax that is flat is not saturated: its scores are small yet, as at a start
 FEW_CHANNELS = 16  # fewer random units may all be dead by chance, and wake in training
 MANY_DEAD = 0.9  # of the channels: random weights leave far fewer
 RELUS = frozenset({"relu", "relu_", "clamp_min", "clamp_min_", "hardtanh", "hardtanh_"})
@@ -69,8 +70,8 @@ def _fault(op: Op, trace: Trace, signals: Signals) -> Fault | None:
         return None
     if any(word in op.name for word in BY_DESIGN) or not _varies(op, signals):
         return None
-    if _is_softmax_over_one(op):
-        return None  # a check of its own, which knows whether the axis ever grows
+    if _is_softmax_over_one(op) or _is_faint(op, signals):
+        return None  # the first has a check of its own, which knows whether the axis ever grows
     behind = trace.parameters_behind(op.outputs[0])
     if not behind:
         return None
@@ -115,6 +116,15 @@ def _is_varied(value: Value, signals: Signals) -> bool:
     if value.producer is None or made is None or value is not value.producer.outputs[0]:
         return False
     return made.size > 0 and made.variety > VARIES * made.size
+
+
+def _is_faint(op: Op, signals: Signals) -> bool:
+    """Say whether what a squashing function is given varies too little to show.
+
+    With small weights, as at a start, scores are the same for all keys to within rounding.
+    """
+    made = [signals.of(v.producer) for v in op.inputs if v.producer is not None]
+    return op.name in SQUASHING and all(m is None or m.variety <= FAINT for m in made)
 
 
 def _is_constant(trace: Trace, path: str, signals: Signals, reached: set[int]) -> bool:

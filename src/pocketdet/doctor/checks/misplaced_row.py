@@ -22,7 +22,9 @@ fraction of what it should be.
 ## When it is not a fault
 Rows that are not places, such as DETR's queries: they look everywhere, and are left out. Offsets of
 less than three quarters of a cell are not told: 3×3 convolutions with stride 2 and padding 1 shift
-every network that has them by nearly half a cell. A trained head may look at the side of a box.
+every network that has them by nearly half a cell; where a coarse level is added to a fine one, by
+half a cell of the coarse one, towards the upper left corner. A trained head may look at the side of
+a box.
 """
 
 from collections.abc import Iterator
@@ -186,13 +188,16 @@ def _shifted_faults(output: RowPlaces, rows: _Rows) -> Iterator[Fault]:
     room = torch.minimum(rows.centres, size - rows.centres).amin(1, keepdim=True)
     inner = rows.picked((room > BORDER * rows.spread)[:, 0])
     seen: set[tuple[str, str]] = set()
+    usual = (float(rows.cell.max()) - 1) / 2
     for members in groups(output.boxes_xyxy[inner.index]):
         group = inner.picked(members)
         if len(members) < LEAST_ROWS:
             continue
         offsets = (group.halves - group.claimed).median(1).values / group.cell[0]
         least = offsets.abs().amin(0) * (offsets[0].sign() == offsets[1].sign())
-        if float(least.max()) < SHIFTED + _median_error(group):
+        backwards = max(SHIFTED, usual / float(group.cell[0]) + SHIFTED - 0.5)
+        allowed = torch.where(offsets[0] < 0, backwards, SHIFTED) + _median_error(group)
+        if bool((least < allowed).all()):
             continue
         fault = _shifted_fault(output, group, offsets.mean(0))
         if (fault.where, str(fault.source)) not in seen:

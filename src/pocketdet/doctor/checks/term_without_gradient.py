@@ -16,8 +16,10 @@ silently switched off.
 
 ## When it is not a fault
 A target that is detached inside a term that has a gradient by its other side (BYOL, SimSiam,
-quality targets) is not looked at. An output that depends on the model's weights by a choice alone
-(the places that `topk` picks) and that is summed with the others is told as `info`.
+quality targets) is not looked at. Nor is a term whose prediction another term, with a gradient,
+compares with the same data: one that ranks examples, or repeats a loss. An output that depends on
+the model's weights by a choice alone (the places that `topk` picks) and that is summed with the
+others is told as `info`.
 """
 
 from collections.abc import Iterator
@@ -37,16 +39,17 @@ def find_terms_without_gradient(training_trace: Trace) -> Iterator[Fault]:
     if not any(term.requires_grad for term in terms):
         return  # the whole loss: unreached-parameter says so
     from_inputs = training_trace.follows_from(list(training_trace.inputs.values()))
+    learning = {v.name for v in training_trace.leaves if _is_trained(v)}
     for term in terms:
         op = term.producer
         if term.requires_grad or op is None or not term.is_float:
             continue
-        behind = training_trace.leads_to([term])
-        before = [training_trace.ops[index] for index in sorted(behind)]
-        trained = {v.name for o in before for v in o.inputs if _is_trained(v)}
+        trained = training_trace.parameters_behind(term) & learning
         if not trained and op.index not in from_inputs:
             continue  # a constant
-        cut = next((o for o in before if cuts(o)), None) if trained else None
+        cut = _cut_before(term) if trained else None
+        if cut is not None and _is_taught_elsewhere(term, cut, terms):
+            continue
         place = cut or op
         yield Fault(
             where=place.where or "",
@@ -71,6 +74,62 @@ def _why(trained: set[str], cut: Op | None) -> str:
         return "nothing that is trained is behind it, so that it teaches nothing."
     by = f"{name_of_cut(cut)} cuts it off" if cut is not None else "it is cut off"
     return f"{by} from the {len(trained)} trainable parameters that it is computed from."
+
+
+def _cut_before(term: Value) -> Op | None:
+    """Give the last cut before a term; among several the one that cuts numbers, not choices."""
+    found, _ = _to_the_cuts(term)
+    ranked = sorted(found, key=lambda op: (only_chooses(op), op.index))
+    return ranked[0] if ranked else None
+
+
+def _is_taught_elsewhere(term: Value, cut: Op, terms: list[Value]) -> bool:
+    """Say whether another term teaches the same prediction by the same data.
+
+    Nothing is lost then: the term is a repetition, or ranks examples. A distillation that is cut
+    off has its teacher, which no other term knows.
+    """
+    _, sources = _to_the_cuts(term)
+    predictions = {id(v) for v in cut.inputs if v.requires_grad and v.kind == "result"}
+    for other in terms:
+        if other.requires_grad:
+            known = _ancestors(other)
+            if predictions & known and sources <= known:
+                return True
+    return False
+
+
+def _to_the_cuts(term: Value) -> tuple[list[Op], set[int]]:
+    """Follow a term back to what cuts it off; gives the cuts, and the data besides."""
+    found: dict[int, Op] = {}
+    sources: set[int] = set()
+    waiting, seen = [term], set[int]()
+    while waiting:
+        value = waiting.pop()
+        op = value.producer
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if op is None:
+            if value.numel > 1 and value.kind != "buffer":
+                sources.add(id(value))
+        elif cuts(op):
+            found[op.index] = op
+        elif not op.reads_shape_only:
+            waiting.extend(op.inputs)
+    return list(found.values()), sources
+
+
+def _ancestors(value: Value) -> set[int]:
+    seen: set[int] = set()
+    waiting = [value]
+    while waiting:
+        current = waiting.pop()
+        if id(current) not in seen:
+            seen.add(id(current))
+            if current.producer is not None:
+                waiting.extend(current.producer.inputs)
+    return seen
 
 
 def _is_trained(value: Value) -> bool:

@@ -18,11 +18,13 @@ start there, or does not use it. The loss still falls, because the rest learns a
 ## When it is not a fault
 A part that is frozen on purpose: call `requires_grad_(False)` on it, and this check will not look
 at it. Parameters for another way of calling the network (a mask token, a pooler) are told as
-`info` or `warning`; a teacher that mirrors a trained part, under `torch.no_grad()`, as `info`.
+`info` or `warning`; a teacher that mirrors a trained part, under `torch.no_grad()`, and the scale
+of a level that has no object in these batches, as `info`.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+import re
 
 from torch import nn
 from torch.optim import Optimizer
@@ -36,6 +38,8 @@ from pocketdet.doctor.trace import Trace
 from pocketdet.doctor.wholes import is_in, largest_wholes, owner_of
 
 LEAST_EFFECT = 1e-7  # relative change of the loss that says: it does depend on this
+
+FEW_VALUES = 64  # a scale or a bias; a forgotten layer has more
 
 
 def find_unreached_parameters(
@@ -59,9 +63,28 @@ def find_unreached_parameters(
         is_teacher = optimized is not None and not any(name in optimized for name in names)
         is_teacher = is_teacher or _mirrors_a_trained_part(whole, names, learning)
         severity, reason = _judged(model, whole, names, way, effect, trace)
+        if way.is_read and not way.leads_to_loss and _may_be_reached_another_time(names, learning):
+            severity = Severity.INFO
+            reason += " The same parameter of another level is reached: this batch may not ask."
         if is_teacher and way.is_read:
             severity = Severity.INFO
         yield _fault(model, _Unreached(whole, names, way), severity, reason, learning)
+
+
+def _may_be_reached_another_time(names: list[str], learning: Learning) -> bool:
+    """Say whether these are a few numbers of one level, such as a scale, and another's learn.
+
+    A loss that looks at the rows of objects alone leaves a level out that has none in the batch.
+    """
+    stories = learning.parameters
+    if sum(stories[name].numel for name in names) > FEW_VALUES:
+        return False
+    reached = {_of_any_level(n) for n, story in stories.items() if not story.is_unreached}
+    return all(_of_any_level(name) in reached for name in names)
+
+
+def _of_any_level(name: str) -> str:
+    return re.sub(r"(^|\.)\d+(?=\.|$)", r"\1#", name)
 
 
 def _optimized(model: nn.Module, optimizer: Optimizer | None) -> set[str] | None:

@@ -119,6 +119,9 @@ def _explanation(trace: Trace, first: Op, second: Op, widths: tuple[int, int, in
     if between < min(before, after):
         return "a bottleneck"
     kernels = [_kernel(op) for op in (first, second)]
+    are_points = all(size == 1 for kernel in kernels for size in kernel)
+    if are_points and before >= between < after:
+        return "a bottleneck"  # a projection, then an expansion: MobileNetV3's first blocks
     if any(len(set(kernel)) > 1 for kernel in kernels):
         return "a separable kernel"
     if _is_merge(_data(first)):

@@ -9,6 +9,13 @@ from torch import Tensor
 
 from pocketdet.doctor.finding import SourceLine
 
+SHAPED_LIKE = frozenset(
+    {
+        "new_zeros", "new_ones", "new_full", "new_empty", "new_empty_strided", "zeros_like",
+        "ones_like", "full_like", "empty_like", "rand_like", "randn_like", "randint_like",
+    }
+)  # fmt: skip
+
 Kind = Literal["input", "parameter", "buffer", "constant", "result"]
 
 
@@ -92,6 +99,11 @@ class Op:
         return bool(self.overload._schema.is_mutable)
 
     @property
+    def reads_shape_only(self) -> bool:
+        """Whether it asks its operand for shape and type, and not for what is in it."""
+        return self.name in SHAPED_LIKE
+
+    @property
     def is_random(self) -> bool:
         """Whether it draws numbers: an attention that could drop out, and does not, draws none."""
         if torch.Tag.nondeterministic_seeded not in self.overload.tags:
@@ -156,7 +168,8 @@ class Trace:
             if op.index in reached:
                 continue
             reached.add(op.index)
-            waiting.extend(v.producer for v in op.inputs if v.producer is not None)
+            if not op.reads_shape_only:
+                waiting.extend(v.producer for v in op.inputs if v.producer is not None)
         return reached
 
     def follows_from(self, sources: list[Value]) -> set[int]:
@@ -165,7 +178,7 @@ class Trace:
         waiting = [op for value in sources for op in value.consumers]
         while waiting:
             op = waiting.pop()
-            if op.index in reached:
+            if op.index in reached or op.reads_shape_only:
                 continue
             reached.add(op.index)
             waiting.extend(consumer for value in op.outputs for consumer in value.consumers)
@@ -175,6 +188,7 @@ class Trace:
         """Name the parameters that a value depends on."""
         reached = self.leads_to([value])
         names = {v.name for v in [value] if v.kind == "parameter"}
-        for index in reached:
-            names |= {v.name for v in self.ops[index].inputs if v.kind == "parameter"}
+        for op in (self.ops[index] for index in reached):
+            if not op.reads_shape_only:
+                names |= {v.name for v in op.inputs if v.kind == "parameter"}
         return names
