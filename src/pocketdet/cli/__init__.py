@@ -9,6 +9,7 @@ import sys
 import typer
 
 from pocketdet.cli import (
+    bench,
     data_check,
     data_convert,
     data_get,
@@ -40,6 +41,7 @@ app.command("diff")(diff.diff)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
+app.command("bench")(bench.bench)
 data_app.command("check")(data_check.check)
 data_app.command("convert")(data_convert.convert)
 data_app.command("get")(data_get.get)

@@ -1,0 +1,1 @@
+"""How fast detectors run here, beside what this CPU could do."""

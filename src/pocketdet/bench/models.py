@@ -1,0 +1,202 @@
+"""What the models of a bench are: runs, checkpoints, recipes, config files, exported files."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+from pocketdet.bench.onnx_layers import is_quantized_onnx, onnx_layers
+from pocketdet.bench.report import Candidate
+from pocketdet.bench.torch_layers import torch_layers
+from pocketdet.bench.worker import WorkerTask
+from pocketdet.config_file import find_config
+from pocketdet.data.progress import Progress, silent
+from pocketdet.model import Detector, build
+from pocketdet.model.fold import fold_batch_norm
+from pocketdet.model.saved_detector import detector_to_data
+
+Size = tuple[int, int]
+RUNTIMES_OF = {".onnx": ("onnxruntime", "openvino"), ".xml": ("openvino",), ".param": ("ncnn",)}
+TORCH_WAYS = ("eager", "folded")
+WAYS = (*TORCH_WAYS, "onnxruntime", "openvino", "ncnn")
+RANDOM = "random weights"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchRequest:
+    """What is to be timed: every model, on every way that can run it, at every size.
+
+    - `models`: runs, checkpoints, recipes, config files or exported files;
+    - `ways`: of `WAYS`, those that are wanted; one that is not installed is left out where
+      `ways` is all of them, and refused where it was named;
+    - `sizes`: (height, width) in pixels, none for each model's own; `threads`: numbers of them.
+    """
+
+    models: tuple[str, ...]
+    ways: tuple[str, ...] = WAYS
+    sizes: tuple[Size, ...] = ()
+    threads: tuple[int, ...] = (1,)
+
+    def __post_init__(self) -> None:
+        for way in self.ways:
+            if way not in WAYS:
+                raise ValueError(f"`runtimes` must be of {', '.join(WAYS)}, or all; got {way!r}.")
+            if way not in TORCH_WAYS and self.ways != WAYS and not find_spec(way):
+                raise ValueError(f"`{way}` is not installed: pip install 'pocketdet[{way}]'.")
+        if not self.models:
+            raise ValueError("`models` must name at least one model; got none.")
+        if any(number < 1 for number in self.threads):
+            raise ValueError(f"`threads` must be at least 1; got {list(self.threads)}.")
+
+    def can(self, way: str) -> bool:
+        """Say whether a way is wanted, and can be gone here."""
+        return way in self.ways and (way in TORCH_WAYS or find_spec(way) is not None)
+
+
+def candidates_of(
+    request: BenchRequest, folder: Path, *, progress: Progress = silent
+) -> list[tuple[Candidate, WorkerTask]]:
+    """Give everything that is to be timed; what has to be written for it goes into `folder`."""
+    found: list[tuple[Candidate, WorkerTask]] = []
+    for place, model in enumerate(request.models):
+        progress("preparing", place, len(request.models))
+        if Path(model).suffix in RUNTIMES_OF:
+            found += _of_file(model, request)
+        else:
+            found += _of_detector(model, request, folder / str(place))
+    progress("preparing", len(request.models), len(request.models))
+    if not found:
+        raise ValueError(
+            f"`runtimes` must run at least one of the models; {', '.join(request.ways)} "
+            "cannot, or are not installed."
+        )
+    return found
+
+
+def _of_file(model: str, request: BenchRequest) -> Iterator[tuple[Candidate, WorkerTask]]:
+    path = Path(model)
+    if not path.is_file():
+        raise ValueError(f"`{model}` must be an exported file; there is no such file.")
+    for size in request.sizes or (_own_size(path),):
+        candidate = Candidate(
+            model=model,
+            precision=_precision(path),
+            height=size[0],
+            width=size[1],
+            layers=onnx_layers(path, input_shape=(1, 3, *size)) if path.suffix == ".onnx" else (),
+        )
+        for way in filter(request.can, RUNTIMES_OF[path.suffix]):
+            yield from _on_threads(replace(candidate, way=way), path, request)
+
+
+def _of_detector(
+    model: str, request: BenchRequest, folder: Path
+) -> Iterator[tuple[Candidate, WorkerTask]]:
+    folder.mkdir(parents=True)
+    base, note = _detector(model)
+    for size in request.sizes or ((base.contract.height, base.contract.width),):
+        detector = _at_size(base, size)
+        checkpoint = folder / f"{size[0]}x{size[1]}.pt"
+        torch.save(detector_to_data(detector), checkpoint)
+        folded = fold_batch_norm(detector)
+        candidate = Candidate(
+            model=model,
+            height=size[0],
+            width=size[1],
+            layers=torch_layers(folded, torch.zeros(1, 3, *size)),
+            note=note,
+        )
+        for way in filter(request.can, TORCH_WAYS):
+            yield from _on_threads(replace(candidate, way=way), checkpoint, request)
+        if any(request.can(way) for way in RUNTIMES_OF[".onnx"]):
+            file = write_plain_onnx(folded, checkpoint.with_suffix(".onnx"), size)
+            for way in filter(request.can, RUNTIMES_OF[".onnx"]):
+                yield from _on_threads(replace(candidate, way=way), file, request)
+
+
+def _on_threads(
+    base: Candidate, path: Path, request: BenchRequest
+) -> Iterator[tuple[Candidate, WorkerTask]]:
+    """Repeat a candidate for every number of threads, with what its worker is to load."""
+    size = sum(part.stat().st_size for part in _parts_of(path))
+    for threads in request.threads:
+        candidate = replace(base, threads=threads, file_bytes=size)
+        task = WorkerTask(
+            way=base.way, path=str(path), threads=threads, height=base.height, width=base.width
+        )
+        yield candidate, task
+
+
+def write_plain_onnx(detector: Detector, path: Path, size: Size) -> Path:
+    """Write the network alone, from the normalised input to raw outputs, for timing only."""
+    inputs = torch.zeros(1, 3, *size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing fixes the input's size, which is meant here
+        torch.onnx.export(
+            _RawTensors(detector).eval(), (inputs,), str(path), dynamo=False, opset_version=18
+        )
+    return path
+
+
+class _RawTensors(nn.Module):
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        outputs = self.detector(images)
+        return outputs[0], outputs[1]
+
+
+def _detector(model: str) -> tuple[Detector, str]:
+    path = Path(model)
+    if path.is_dir() or path.suffix == ".pt":
+        return Detector.load(path), ""
+    torch.manual_seed(0)
+    return build(find_config(model), num_classes=20).eval(), RANDOM
+
+
+def _at_size(detector: Detector, size: Size) -> Detector:
+    contract = replace(detector.contract, height=size[0], width=size[1])
+    if contract == detector.contract:
+        return detector
+    changed = build(replace(detector.config, input=contract), classes=detector.classes)
+    changed.load_state_dict(detector.state_dict())
+    return changed.eval()
+
+
+def _own_size(path: Path) -> Size:
+    shape: Sequence[object]
+    if path.suffix == ".onnx":
+        import onnx
+
+        given = onnx.load(str(path), load_external_data=False).graph.input[0]
+        shape = [axis.dim_value for axis in given.type.tensor_type.shape.dim]
+    elif path.suffix == ".xml":
+        import openvino
+
+        partial = openvino.Core().read_model(str(path)).input(0).get_partial_shape()
+        shape = [axis.get_length() if axis.is_static else 0 for axis in partial]
+    else:
+        shape = ()
+    if len(shape) != 4 or not all(isinstance(axis, int) and axis > 0 for axis in shape[2:]):
+        raise ValueError(f"`sizes` must be given for {path}: the file does not say its own.")
+    return int(str(shape[2])), int(str(shape[3]))
+
+
+def _precision(path: Path) -> str:
+    if path.suffix == ".onnx":
+        return "int8" if is_quantized_onnx(path) else "fp32"
+    if path.suffix == ".xml":
+        return "int8" if "FakeQuantize" in path.read_text(encoding="utf-8") else "fp32"
+    return "fp32"
+
+
+def _parts_of(path: Path) -> list[Path]:
+    weights = path.with_suffix(".bin") if path.suffix in (".xml", ".param") else None
+    beside = path.with_name(path.name + ".data")
+    return [p for p in (path, weights, beside) if p is not None and p.is_file()]

@@ -1,0 +1,55 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from pocketdet.bench.models import BenchRequest, write_plain_onnx
+from pocketdet.bench.worker import WorkerTask
+from pocketdet.bench.workers import Worker
+from pocketdet.cli import app
+from pocketdet.model import build
+from pocketdet.recipes import PELEE_TINY
+
+
+def test_times_a_file_and_a_recipe_in_turns(tmp_path: Path) -> None:
+    file = write_plain_onnx(build(PELEE_TINY, num_classes=3), tmp_path / "tiny.onnx", (160, 192))
+    arguments = [
+        "bench", str(file), "PELEE_TINY", "--runtimes", "eager,onnxruntime", "--rounds", "2",
+        "--calls", "1", "--json", "--layers", "--out", str(tmp_path / "out"),
+    ]  # fmt: skip
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code in (0, 1), result.output
+    report = json.loads(result.stdout)
+    rows = report["rows"]
+    assert [row["way"] for row in rows] == ["onnxruntime", "eager", "onnxruntime"]
+    assert [row["note"] for row in rows] == ["", "random weights", "random weights"]
+    for row in rows:
+        assert row["error"] is None
+        assert 0 < row["timing"]["p10_ms"] <= row["timing"]["median_ms"]
+        assert row["bytes_peak"] > row["bytes_before"] > 0
+        assert row["least_ms"] > 0
+        assert sum(layer["macs"] for layer in row["layers"]) == row["macs"]
+    assert (tmp_path / "out" / "bench.png").stat().st_size > 10_000
+    assert json.loads((tmp_path / "out" / "bench.json").read_text())["rates"]["1"]["fp32_macs"] > 0
+
+
+def test_what_cannot_be_loaded_says_why(tmp_path: Path) -> None:
+    torch.save({}, tmp_path / "empty.pt")
+    task = WorkerTask(way="eager", path=str(tmp_path / "empty.pt"), threads=1, height=32, width=32)
+    with Worker(task) as worker:
+        assert "no checkpoint of pocketdet" in worker.measured().error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"models": ()}, "at least one model"),
+        ({"models": ("a",), "ways": ("tensorflow",)}, "`runtimes` must be of eager"),
+        ({"models": ("a",), "threads": (0,)}, "`threads` must be at least 1"),
+    ],
+)
+def test_refuses_what_cannot_be_asked_for(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        BenchRequest(**arguments)  # pyright: ignore[reportArgumentType]
