@@ -43,7 +43,7 @@ def _load(path: Path, *, seen: tuple[Path, ...]) -> DetectorConfig:
         raise ValueError(f"`base` of {path} leads back to {path}; a config cannot be its own base.")
     data = _parse(path)
     base = _base(data.pop("base", "PELEE"), path, seen=(*seen, path.resolve()))
-    with _importable_from(path.parent):
+    with importable_from(path.parent):
         try:
             return config_from_data(data, base=base)
         except ValueError as error:
@@ -72,7 +72,8 @@ def _base(base: Any, path: Path, *, seen: tuple[Path, ...]) -> DetectorConfig:
 
 
 @contextmanager
-def _importable_from(folder: Path) -> Generator[None]:
+def importable_from(folder: Path) -> Generator[None]:
+    """Let modules beside a file be imported for a while."""
     before = list(sys.path)
     sys.path.append(str(folder.resolve()))
     try:

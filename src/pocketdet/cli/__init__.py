@@ -10,6 +10,7 @@ import typer
 
 from pocketdet.cli import (
     bench,
+    compress,
     data_check,
     data_convert,
     data_get,
@@ -42,6 +43,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("bench")(bench.bench)
+app.command("compress")(compress.compress)
 data_app.command("check")(data_check.check)
 data_app.command("convert")(data_convert.convert)
 data_app.command("get")(data_get.get)

@@ -23,6 +23,7 @@ from pocketdet.model.decode import decode
 from pocketdet.model.evaluation_mode import evaluation_mode
 from pocketdet.model.head import BoxCode, RawOutputs
 from pocketdet.model.placement import place_key
+from pocketdet.model.surgery import Surgery
 
 Picture = Tensor | np.ndarray[Any, Any] | Path | str | ImageFile
 """A (3, H, W) uint8 RGB tensor, a (H, W, 3) uint8 RGB array, or an image file."""
@@ -43,6 +44,7 @@ class Detector(nn.Module):
         self.config = config
         self.classes = classes
         self.level_names = level_names
+        self.surgeries: tuple[Surgery, ...] = ()
         for name, part in parts.items():
             self.add_module(name, part)
 
@@ -59,6 +61,11 @@ class Detector(nn.Module):
         from pocketdet.model.saved_detector import load_detector
 
         return load_detector(Path(path)).to(device).eval()
+
+    def undergo(self, surgery: Surgery) -> None:
+        """Change the structure in place, as a checkpoint of this detector will repeat it."""
+        surgery.perform(self)
+        self.surgeries = (*self.surgeries, surgery)
 
     @property
     def contract(self) -> InputContract:

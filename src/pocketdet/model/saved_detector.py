@@ -10,21 +10,27 @@ from pocketdet.conventions import ClassList
 from pocketdet.model.assemble import build
 from pocketdet.model.config_data import config_from_data, config_to_data
 from pocketdet.model.detector import Detector
+from pocketdet.model.surgery import surgeries_from_data, surgeries_to_data
 
 
 def detector_to_data(detector: Detector) -> dict[str, Any]:
-    """Give config (with its input contract), class names and weights."""
-    return {
+    """Give config (with its input contract), class names, weights, and surgeries if any."""
+    data: dict[str, Any] = {
         "config": config_to_data(detector.config),
         "classes": list(detector.classes),
         "weights": detector.state_dict(),
     }
+    if detector.surgeries:
+        data["surgery"] = surgeries_to_data(detector.surgeries)
+    return data
 
 
 def detector_from_data(data: dict[str, Any]) -> Detector:
-    """Rebuild a detector from its config, never from the shapes of its weights."""
+    """Rebuild a detector from its config and surgeries, never from the shapes of its weights."""
     config = config_from_data(data["config"])
     detector = build(config, classes=ClassList.of(data["classes"]))
+    for surgery in surgeries_from_data(data.get("surgery", ())):
+        detector.undergo(surgery)
     detector.load_state_dict(data["weights"])
     return detector
 

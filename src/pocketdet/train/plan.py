@@ -7,6 +7,7 @@ from typing import Protocol
 from pocketdet.conventions import Sample
 from pocketdet.data.loading.batch import Batch
 from pocketdet.model import Detector
+from pocketdet.train.criterion import Criterion, criterion_of
 from pocketdet.train.distributed import World
 from pocketdet.train.events import Watcher, nobody
 from pocketdet.train.settings import TrainSettings
@@ -25,7 +26,7 @@ class Batches(Protocol):
 
 
 def nothing(state: TrainState) -> None:
-    """Save nothing."""
+    """Save nothing, change nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,9 @@ class TrainPlan:
     - `batches`: of this process; `samples` are only to name an image file in an error;
     - `evaluate`: called in the first process only, with the detector to use, in eval mode;
     - `save`: called in the first process before the first epoch and after each;
-    - `watch`: told of every event in the first process.
+    - `watch`: told of every event in the first process;
+    - `criterion`: makes what the detector in training is compared by, that of its head if not told;
+    - `after_step`: called after each change of weights and average, and may change them again.
     """
 
     settings: TrainSettings
@@ -45,6 +48,8 @@ class TrainPlan:
     save: Callable[[TrainState], None] = nothing
     watch: Watcher = nobody
     samples: Sequence[Sample] = ()
+    criterion: Callable[[Detector], Criterion] = criterion_of
+    after_step: Callable[[TrainState], None] = nothing
 
     @property
     def steps_per_epoch(self) -> int:

@@ -10,7 +10,6 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pocketdet.data.loading.batch import Batch
 from pocketdet.model import RawOutputs
-from pocketdet.train.criterion import criterion_of
 from pocketdet.train.events import BatchSeen, StepDone
 from pocketdet.train.loss import LossTerms
 from pocketdet.train.non_finite import GRADIENT, bad_terms, blame, images_to_blame
@@ -31,7 +30,7 @@ class Stepper:
     def __init__(self, state: TrainState, plan: TrainPlan) -> None:
         detector, world = state.detector, plan.world
         self.state, self.plan = state, plan
-        self.criterion = criterion_of(detector)
+        self.criterion = plan.criterion(detector)
         self.dtype = resolve_precision(plan.settings.precision, world.device)
         self.model: torch.nn.Module = detector
         if world.size > 1:
@@ -65,6 +64,7 @@ class Stepper:
         state.optimizer.zero_grad(set_to_none=True)
         if state.average:
             state.average.update(state.detector, num_updates=state.step)
+        self.plan.after_step(state)
         state.step += 1
         return done
 

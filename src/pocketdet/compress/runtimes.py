@@ -1,0 +1,125 @@
+"""What a detector's latency is measured in: one class a runtime."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from importlib.util import find_spec
+import io
+from typing import Any, Protocol
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+from pocketdet.model import Detector
+from pocketdet.model.fold import fold_batch_norm
+
+
+class Runtime(Protocol):
+    """A way to run the raw network, without preprocessing and NMS."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def remedy(self) -> str:
+        """What to do where it is not installed."""
+        ...
+
+    def is_installed(self) -> bool: ...
+
+    def prepare(self, detector: Detector, threads: int) -> Callable[[], object]:
+        """Give a call that runs one picture of the contract's size."""
+        ...
+
+
+class _RawTensors(nn.Module):
+    """What a detector says, without the places, which are constants."""
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        outputs = self.detector(images)
+        return outputs[0], outputs[1]
+
+
+class OnnxRuntime:
+    """ONNX Runtime on the CPU, float32, with each batch norm folded before."""
+
+    name = "onnxruntime"
+    remedy = "`pip install onnx onnxruntime`, or choose `eager`."
+
+    def is_installed(self) -> bool:
+        return find_spec("onnxruntime") is not None and find_spec("onnx") is not None
+
+    def prepare(self, detector: Detector, threads: int) -> Callable[[], object]:
+        import onnxruntime
+
+        image = _picture(detector)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        session = onnxruntime.InferenceSession(
+            raw_network_as_onnx(detector, image), options, providers=["CPUExecutionProvider"]
+        )
+        feed = {session.get_inputs()[0].name: image.numpy()}
+
+        def call() -> object:
+            return session.run(None, feed)
+
+        return call
+
+
+class Eager:
+    """PyTorch as it is, in `channels_last`, with each batch norm folded before."""
+
+    name = "eager"
+    remedy = "it comes with torch."
+
+    def is_installed(self) -> bool:
+        return True
+
+    def prepare(self, detector: Detector, threads: int) -> Callable[[], object]:
+        network: Any = fold_batch_norm(detector).cpu()
+        network.to(memory_format=torch.channels_last)
+        image = _picture(detector).contiguous(memory_format=torch.channels_last)
+
+        @torch.inference_mode()
+        def call() -> object:
+            return network(image)
+
+        return call
+
+
+@torch.no_grad()
+def raw_network_as_onnx(detector: Detector, images: Tensor) -> bytes:
+    """Export what gives raw class and box outputs, for a batch of this size."""
+    network = _RawTensors(fold_batch_norm(detector).cpu()).eval()
+    file: Any = io.BytesIO()
+    with warnings.catch_warnings():
+        # Tracing, deprecated since, takes a tenth of the newer exporter's time. It fixes the
+        # input's size, which is meant here.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(network, (images,), file, dynamo=False, opset_version=18)
+    return file.getvalue()
+
+
+@contextmanager
+def thread_count(threads: int) -> Generator[None]:
+    """Let torch use so many threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _picture(detector: Detector) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    shape = (1, 3, detector.contract.height, detector.contract.width)
+    return torch.randn(shape, generator=generator)
+
+
+RUNTIMES: tuple[Runtime, ...] = (OnnxRuntime(), Eager())
+"""The fastest first: what "auto" tries."""
