@@ -127,10 +127,7 @@ class InputContract:
         placement = self.placement(height, width)
         inner_height = round(height * placement.scale_y)
         inner_width = round(width * placement.scale_x)
-        flag = INTERPOLATIONS[interpolation or self.interpolation]
-        pixels = np.ascontiguousarray(pixels)
-        if (inner_height, inner_width) != (height, width):
-            pixels = cv2.resize(pixels, (inner_width, inner_height), interpolation=flag)
+        pixels = self.resized(pixels, inner_height, inner_width, interpolation=interpolation)
         if (inner_height, inner_width) != (self.height, self.width):
             canvas = np.empty((self.height, self.width, 3), np.uint8)
             canvas[:] = self.padding_rgb
@@ -138,6 +135,20 @@ class InputContract:
             canvas[top : top + inner_height, left : left + inner_width] = pixels
             pixels = canvas
         return pixels, placement
+
+    def resized(
+        self,
+        pixels: NDArray[np.uint8],
+        height: int,
+        width: int,
+        *,
+        interpolation: Interpolation | None = None,
+    ) -> NDArray[Any]:
+        """Resize (H, W, 3) uint8 pixels to (height, width, 3), as `fit` does it."""
+        if (height, width) == pixels.shape[:2]:
+            return pixels
+        flag = INTERPOLATIONS[interpolation or self.interpolation]
+        return cv2.resize(np.ascontiguousarray(pixels), (width, height), interpolation=flag)
 
     @property
     def padding_rgb(self) -> tuple[int, int, int]:

@@ -1,9 +1,10 @@
 """Training augmentation: from a labelled picture of any size to one of the contract's size."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from pocketdet.conventions import InputContract, Sample
 from pocketdet.conventions.input_contract import Interpolation
@@ -41,8 +42,8 @@ class Augmentation:
         seen = view(window, (height, width), self.contract)
         part = seen.resize(image.permute(1, 2, 0).numpy(), self._interpolation(rng))
         pixels = seen.pad(distorted(part, self.settings, rng))
-        moved = _moved(sample, seen, min_box=self.settings.min_box)
-        result = replace(moved, picture=torch.from_numpy(pixels).permute(2, 0, 1))
+        picture = torch.from_numpy(pixels).permute(2, 0, 1)
+        result = _moved(sample, seen, picture, min_box=self.settings.min_box)
         mirrored = rng.random() < self.settings.flip_probability
         return flipped(result) if mirrored and self.traits.horizontal_flip else result
 
@@ -58,7 +59,7 @@ class Augmentation:
         return names[int(rng.integers(len(names)))] if names else None
 
 
-def _moved(sample: Sample, seen: View, *, min_box: float) -> Sample:
+def _moved(sample: Sample, seen: View, picture: Tensor, *, min_box: float) -> Sample:
     """Move the boxes into the input, cut off at the visible part, and drop those out of view."""
     place = seen.place
     held = contains_centre(_corners(seen.visible), sample.boxes_xyxy.numpy())[0]
@@ -69,8 +70,16 @@ def _moved(sample: Sample, seen: View, *, min_box: float) -> Sample:
     )
     sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
     large = np.all((sides > 0) & (sides >= min_box), axis=1)
-    kept = torch.from_numpy(np.flatnonzero(held & large))
-    return replace(sample, boxes_xyxy=torch.from_numpy(boxes_xyxy)).keep(kept)
+    kept = held & large
+    chosen = torch.from_numpy(np.flatnonzero(kept))
+    return Sample(
+        picture=picture,
+        boxes_xyxy=torch.from_numpy(boxes_xyxy[kept]),
+        labels=sample.labels[chosen],
+        difficult=sample.difficult[chosen],
+        crowd=sample.crowd[chosen],
+        image_id=sample.image_id,
+    )
 
 
 def _corners(window: Window) -> np.ndarray:

@@ -39,14 +39,18 @@ def with_colour(pixels: np.ndarray, saturation: float, degrees: float) -> np.nda
     """Multiply the saturation and turn the hue, both as in HSV."""
     if saturation == 1.0 and degrees == 0.0:
         return pixels
-    hsv = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV_FULL)
-    if saturation != 1.0:
-        hsv = cv2.transform(hsv, np.diag([1.0, saturation, 1.0]))
     # "FULL" makes 256 steps of the circle, so a hue that overflows its byte has gone round.
-    turn = np.array([round(degrees * 256 / 360) % 256, 0, 0], dtype=np.uint8)
-    rows = hsv.reshape(len(hsv), -1)
-    rows += np.tile(turn, hsv.shape[1])
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
+    table = np.stack(
+        [
+            (LEVELS + round(degrees * 256 / 360)) % 256,
+            np.minimum(np.rint(LEVELS * np.float32(saturation)), 255),
+            LEVELS,
+        ],
+        axis=-1,
+    )
+    hsv = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV_FULL)
+    altered = cv2.LUT(hsv, table.astype(np.uint8)[None])
+    return cv2.cvtColor(altered, cv2.COLOR_HSV2RGB_FULL)
 
 
 def _factor(limits: Range, rng: np.random.Generator) -> float:

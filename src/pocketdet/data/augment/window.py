@@ -3,11 +3,10 @@
 Expanding and cropping only choose a window; the picture is cut and resized once, at the end.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 
 from pocketdet.conventions import InputContract, Placement
 from pocketdet.conventions.input_contract import Interpolation
@@ -48,12 +47,10 @@ class View:
     def resize(self, pixels: np.ndarray, interpolation: Interpolation | None) -> np.ndarray:
         """Cut the visible part out of (H, W, 3) pixels and resize it to its share."""
         seen = self.visible
-        part = torch.from_numpy(pixels[seen.top : seen.bottom, seen.left : seen.right])
-        inner = replace(
-            self.contract, height=self.place.height, width=self.place.width, resize="warp"
+        part = pixels[seen.top : seen.bottom, seen.left : seen.right]
+        return self.contract.resized(
+            part, self.place.height, self.place.width, interpolation=interpolation
         )
-        resized, _ = inner.fit(part.permute(2, 0, 1), interpolation=interpolation)
-        return resized.permute(1, 2, 0).numpy()
 
     def pad(self, part: np.ndarray) -> np.ndarray:
         """Put the resized part into its place among the contract's padding colour."""
