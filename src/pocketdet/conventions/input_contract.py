@@ -145,10 +145,11 @@ class InputContract:
         interpolation: Interpolation | None = None,
     ) -> NDArray[Any]:
         """Resize (H, W, 3) uint8 pixels to (height, width, 3), as `fit` does it."""
+        pixels = np.ascontiguousarray(pixels)
         if (height, width) == pixels.shape[:2]:
             return pixels
         flag = INTERPOLATIONS[interpolation or self.interpolation]
-        return cv2.resize(np.ascontiguousarray(pixels), (width, height), interpolation=flag)
+        return cv2.resize(pixels, (width, height), interpolation=flag)
 
     @property
     def padding_rgb(self) -> tuple[int, int, int]:
