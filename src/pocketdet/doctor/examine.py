@@ -13,6 +13,7 @@ from pocketdet.doctor.check import Check
 from pocketdet.doctor.checks import ALL_CHECKS
 from pocketdet.doctor.examination import Examination, undisturbed
 from pocketdet.doctor.finding import Fault, Finding, Severity
+from pocketdet.doctor.loss_call import first_line, says_where
 from pocketdet.doctor.missing import Missing, NotObservable
 from pocketdet.doctor.observations import OBSERVATIONS
 from pocketdet.doctor.patient import Patient, TrainingLoss
@@ -57,10 +58,11 @@ def examine(  # noqa: PLR0913 - the fields of a patient
     and for unknown checks in `allow` and `only`.
     """
     _refuse_bad_arguments(model, allow, only, checks)
+    _refuse_other_types(training_loss=training_loss, optimizer=optimizer, pipeline=pipeline)
     patient = Patient(
         model=model,
         inputs=inputs,
-        training_loss=training_loss,
+        training_loss=None if training_loss is None else says_where(training_loss),
         optimizer=optimizer,
         reference=reference,
         row_boxes=row_boxes,
@@ -94,6 +96,18 @@ def _refuse_bad_arguments(
     if not isinstance(model, nn.Module):
         raise ValueError(f"`model` must be a torch.nn.Module; got {type(model).__name__}.")
     refuse_unknown_checks(allow, only, checks)
+
+
+def _refuse_other_types(*, training_loss: Any, optimizer: Any, pipeline: Any) -> None:
+    if training_loss is not None and not callable(training_loss):
+        kind = type(training_loss).__name__
+        raise ValueError(f"`training_loss` must be a function of model and inputs; got {kind}.")
+    for name, given, attribute, wanted in (
+        ("optimizer", optimizer, "param_groups", "torch.optim.Optimizer"),
+        ("pipeline", pipeline, "samples", "DetectionPipeline"),
+    ):
+        if given is not None and getattr(given, attribute, None) is None:
+            raise ValueError(f"`{name}` must be a {wanted}; got a {type(given).__name__}.")
 
 
 def refuse_unknown_checks(
@@ -130,7 +144,7 @@ def _refuse_unusable(examination: Examination) -> None:
 def _unusable(error: Exception) -> ValueError:
     return ValueError(
         "`model` must run on `inputs` in evaluation mode; its forward pass raised "
-        f"{type(error).__name__}: {error}"
+        f"{first_line(error)}"
     )
 
 
@@ -153,7 +167,7 @@ def outcome_of(
         spent = monotonic() - start
         return Result(check=check, outcome=Outcome.NOT_RUN, reason=str(why), seconds=spent)
     except Exception as error:  # One broken check must not hide the others.
-        reason = f"{type(error).__name__}: {error}"
+        reason = first_line(error)
         return Result(check=check, outcome=Outcome.CRASHED, reason=reason)
     kept = one_a_line(faults)
     outcome = Outcome.FOUND if kept else Outcome.CLEAR

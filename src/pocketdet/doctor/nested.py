@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 from torch import Tensor
@@ -11,15 +12,21 @@ def tensors_in(value: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:
     """Give every tensor with its path, such as `.logits[0]`."""
     if isinstance(value, Tensor):
         yield path, value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from tensors_in(item, f"{path}[{key!r}]")
+        return
+    for step, item in _items(value):
+        yield from tensors_in(item, f"{path}{step}")
+
+
+def _items(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        yield from ((f"[{key!r}]", item) for key, item in value.items())
     elif isinstance(value, tuple | list):
-        for index, item in enumerate(value):
-            yield from tensors_in(item, f"{path}[{index}]")
+        yield from ((f"[{index}]", item) for index, item in enumerate(value))
+    elif isinstance(value, SimpleNamespace):
+        yield from ((f".{key}", item) for key, item in vars(value).items())
     elif is_dataclass(value) and not isinstance(value, type):
-        for field in fields(value):
-            yield from tensors_in(getattr(value, field.name, None), f"{path}.{field.name}")
+        names = [field.name for field in fields(value)]
+        yield from ((f".{name}", getattr(value, name, None)) for name in names)
 
 
 def map_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
@@ -34,6 +41,8 @@ def map_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
         return type(value)(*mapped) if _is_named(value) else tuple(mapped)
     if isinstance(value, list):
         return [map_tensors(item, change) for item in value]
+    if isinstance(value, SimpleNamespace):
+        return SimpleNamespace(**{k: map_tensors(v, change) for k, v in vars(value).items()})
     if is_dataclass(value) and not isinstance(value, type):
         names = [field.name for field in fields(value) if field.init]
         return replace(value, **{n: map_tensors(getattr(value, n), change) for n in names})

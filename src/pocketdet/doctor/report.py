@@ -85,9 +85,19 @@ class Report:
 
     def __str__(self) -> str:
         blocks = [_block(finding, self._stands_on(finding)) for finding in self.findings]
-        blocks += [_unhappy(result) for result in self.results if result.outcome is Outcome.CRASHED]
+        blocks += self._crashes()
         blocks += [_unhappy(result) for result in self.results if result.outcome is Outcome.ALLOWED]
         return "\n\n".join([*blocks, self.summary()])
+
+    def _crashes(self) -> list[str]:
+        """Tell what went wrong once, however many checks it stopped."""
+        by_reason: dict[str, list[str]] = {}
+        for result in self.results:
+            if result.outcome is Outcome.CRASHED:
+                by_reason.setdefault(result.reason, []).append(result.check.id)
+        return [
+            _wrapped(f"crashed[{', '.join(ids)}] {why}", "  ") for why, ids in by_reason.items()
+        ]
 
     def summary(self) -> str:
         """Give the last lines: how many of what, and what was not looked at."""

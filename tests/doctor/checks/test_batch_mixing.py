@@ -108,6 +108,23 @@ def test_an_allowed_check_says_why() -> None:
     assert "allowed[batch-mixing] minibatch statistics, on purpose" in str(report)
 
 
+class OneByOne(nn.Module):
+    """Takes images in a list, as torchvision's detectors do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Conv2d(3, 4, 3)
+
+    def forward(self, images: list[Tensor]) -> list[Tensor]:
+        return [self.body(image[None])[0] for image in images]
+
+
+def test_images_in_a_list_have_no_axis_of_samples() -> None:
+    images = [torch.rand(3, 16, 16), torch.rand(3, 16, 16)]
+    (result,) = examine(OneByOne(), (images,), only=["batch-mixing"]).results
+    assert (result.outcome, result.reason) == ("not run", "the inputs are a list of single images")
+
+
 def test_a_table_of_all_pairs_of_samples_is_clear() -> None:
     class Similarity(nn.Module):
         def __init__(self) -> None:

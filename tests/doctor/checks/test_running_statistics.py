@@ -28,6 +28,29 @@ class OwnNorm(nn.Module):
         return images - mean
 
 
+class Queue(nn.Module):
+    """Keeps the last features, as contrastive learning does: no running statistics."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Linear(3, 4)
+        self.register_buffer("queue", torch.zeros(16, 4))
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.body(images.mean((2, 3)))
+        if self.training:
+            self.queue = torch.cat([features.detach(), self.queue[: -len(features)]])
+        return features @ self.queue.T
+
+
+@pytest.mark.parametrize(
+    "model",
+    [Queue(), nn.Sequential(torch.nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 8, 3)))],
+)
+def test_other_buffers_that_training_moves_are_clear(model: nn.Module) -> None:
+    assert examined(CHECK, model, training_loss=None) == []
+
+
 @pytest.mark.parametrize(
     ("model", "where", "severity"),
     [

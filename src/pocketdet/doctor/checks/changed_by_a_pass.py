@@ -33,15 +33,20 @@ REPEATED = 1e-5  # of the outputs: less is rounding
 @torch.no_grad()
 def find_changes_by_a_pass(settled: nn.Module, batch: Call, trace: Trace) -> Iterator[Fault]:
     patient = copy_of(settled)
-    before = {name: value.clone() for name, value in patient.state_dict().items()}
+    before = {name: value.clone() for name, value in _state(patient).items()}
     given = batch.mapped(torch.clone)
     first = dict(tensors_in(given(patient)))
     yield from _changed_inputs(batch, given, trace)
 
-    moved = [n for n, v in patient.state_dict().items() if n in before and _differ(v, before[n])]
+    moved = [n for n, v in _state(patient).items() if n in before and _differ(v, before[n])]
     if moved:
         second = dict(tensors_in(batch.mapped(torch.clone)(patient)))
         yield _changed_state(moved, output_difference(first, second), trace)
+
+
+def _state(patient: nn.Module) -> dict[str, Tensor]:
+    """Give what is saved and is a tensor: quantised layers save types and packed weights too."""
+    return {n: v for n, v in patient.state_dict().items() if isinstance(v, Tensor)}
 
 
 def _differ(first: Tensor, second: Tensor) -> bool:

@@ -38,11 +38,13 @@ def find_running_statistics(
     model: nn.Module, statistics: tuple[Statistics, ...], trace: Trace
 ) -> Iterator[Fault]:
     trains = any(parameter.requires_grad for parameter in model.parameters())
+    statistics = tuple(s for s in statistics if s.moves or s.name in trace.called)
     used = {value.name for value in trace.leaves if value.kind == "buffer" and value.consumers}
     still = [s for s in statistics if not s.moves and s.are_of_the_start and trains]
     stale = [s for s in still if s.is_frozen and _is_used(s, used) and _twin(s, statistics)]
     frozen = [s for s in statistics if s.moves and s.is_frozen and trains and s.was_training]
-    forgetful = [s for s in statistics if s.forgets is not None and s.forgets > MOST_FORGOTTEN]
+    forgetful = [s for s in statistics if (s.forgets or 0.0) > MOST_FORGOTTEN]
+    forgetful = [s for s in forgetful if _is_used(s, used)]
     most = max((s.forgets or 0.0 for s in forgetful), default=0.0)
     for chosen, severity, what in (
         ([s for s in still if not s.is_frozen], Severity.ERROR, STILL),

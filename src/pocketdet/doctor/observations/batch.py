@@ -37,6 +37,8 @@ def _accepts(model: nn.Module, call: Call) -> bool:
 
 
 def require_two(call: Call) -> None:
-    """Refuse to go on with a single sample."""
+    """Refuse to go on with a single sample, or with samples that have no axis of their own."""
+    if call.is_list_of_samples:
+        raise NotObservable("the inputs are a list of single images")
     if call.batch_size < 2:
         raise NotObservable("the network takes one sample at a time")

@@ -11,6 +11,7 @@ from pocketdet.doctor.patient import copy_of
 from pocketdet.doctor.trace import Call
 
 NUM_PASSES = 2
+EVEN = 0.01  # by which the share that is kept may differ from value to value
 PUSH = 1.0  # by which statistics are pushed, to see how much of it a pass forgets
 
 
@@ -50,10 +51,11 @@ def statistics(model: nn.Module, batch: Call) -> tuple[Statistics, ...]:
                 buffer.add_(PUSH)
         _pass(patient, batch)
         _pass(pushed, batch)
-    except (RuntimeError, ValueError) as error:
+    except Exception as error:  # Training may want labels, or another batch: that is an answer.
         raise NotObservable("the model cannot run in training mode on these inputs") from error
     plain, after = _floating_buffers(patient), _floating_buffers(pushed)
-    forgets = {n: 1 - float((after[n] - plain[n]).double().mean()) / PUSH for n in moved}
+    kept = {n: (after[n] - plain[n]).double() / PUSH for n in moved}
+    forgets = {n: 1 - float(share.mean()) for n, share in kept.items() if _is_blend(share)}
     return tuple(_all_statistics(model, start, forgets))
 
 
@@ -80,6 +82,15 @@ def _all_statistics(
             )
         )
     return found
+
+
+def _is_blend(kept: Tensor) -> bool:
+    """Say whether a pass keeps one share of every old value, as running statistics do.
+
+    Queues and vectors of an iteration, as of a spectral norm, do something else.
+    """
+    spread = float(kept.max() - kept.min())
+    return spread < EVEN and -EVEN < float(kept.mean()) < 1 + EVEN
 
 
 def _is_start(buffer: Tensor) -> bool:

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from pocketdet.doctor.nested import map_tensors, tensors_in
 
+IMAGE_AXES = 3  # (c, h, w)
+
 
 @dataclass(frozen=True, eq=False)
 class Call:
@@ -34,6 +36,18 @@ class Call:
     def mapped(self, change: Callable[[Tensor], Tensor]) -> "Call":
         """Give the same call with every tensor changed."""
         return Call(map_tensors(self.given, change))
+
+    @property
+    def is_list_of_samples(self) -> bool:
+        """Whether images come one by one in a list, without an axis of samples."""
+        given = self.given
+        arguments = list(given.values()) if isinstance(given, Mapping) else given
+        for argument in arguments if isinstance(arguments, tuple | list) else ():
+            if isinstance(argument, list) and argument:
+                tensors = [item for item in argument if isinstance(item, Tensor)]
+                if len(tensors) == len(argument) and all(t.ndim == IMAGE_AXES for t in tensors):
+                    return True
+        return False
 
     @property
     def batch_size(self) -> int:
