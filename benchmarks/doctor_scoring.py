@@ -47,7 +47,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "a class that can never be found": LABELS,
     "category ids off by one": LABELS,
     "category map is no bijection": LABELS,
-    "box formats mixed up": (*WAY_BACK, "uncovered-object"),
+    "box formats mixed up": (*WAY_BACK, "uncovered-object", "misassigned-box"),
     "encoding and decoding are not inverse": WAY_BACK,
     "boxes do not move with their pixels": AUGMENTED,
     "labels do not stay with their boxes": AUGMENTED,

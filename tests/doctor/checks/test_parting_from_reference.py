@@ -59,8 +59,8 @@ def test_a_skip_that_is_not_added_shows_where_its_result_is_first_used() -> None
 
 def test_a_gradient_that_a_new_block_shrinks_is_a_warning() -> None:
     warnings = [f for f in examined(Net(Shrink()), Net()) if f.severity == "warning"]
-    assert [finding.where for finding in warnings] == ["block"]
-    assert warnings[0].measured["ratio"] < 0.1
+    assert [finding.where for finding in warnings] == ["inserted", "block"]
+    assert warnings[1].measured["ratio"] < 0.1
 
 
 def test_a_gate_without_effect_takes_the_gradient_of_what_makes_it() -> None:

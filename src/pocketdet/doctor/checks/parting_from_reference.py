@@ -20,7 +20,7 @@ The difference begins at the module that was changed on purpose. The tolerance i
 the input as large as rounding grows to at each module, times a hundred.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Fault, Severity
@@ -36,7 +36,13 @@ def find_partings(beside_reference: BesideReference) -> Iterator[Fault]:
     first = next(differing, None)
     if first is None:
         return
-    yield _parting(beside_reference, first)
+    jumps = list(_jumps(pairs, first))
+    yield _parting(beside_reference, first, has_jump=bool(jumps))
+    yield from jumps
+
+
+def _jumps(pairs: Sequence[Pair], first: int) -> Iterator[Fault]:
+    """Give the first signal that jumps behind the parting, and the gradient that does."""
     for index, pair in enumerate(pairs[first:], start=first):
         if not 1 / JUMP <= pair.scale <= JUMP:
             yield _jump(pair, pair.scale, "signal", index)
@@ -51,7 +57,7 @@ def find_partings(beside_reference: BesideReference) -> Iterator[Fault]:
             return
 
 
-def _parting(beside: BesideReference, first: int) -> Fault:
+def _parting(beside: BesideReference, first: int, *, has_jump: bool) -> Fault:
     pair = beside.pairs[first]
     new = [name for before, name in beside.added if before == first and name]
     outermost = [n for n in new if not any(n.startswith(f"{other}.") for other in new)]
@@ -63,7 +69,7 @@ def _parting(beside: BesideReference, first: int) -> Fault:
         f"{pair.difference:.2g} of their size (rounding explains {pair.tolerance:.1g}){added}. "
         f"{beside.share:.0%} of the parameters are shared.",
         measured={"difference": pair.difference, "tolerance": pair.tolerance},
-        severity=Severity.INFO,
+        severity=Severity.WARNING if has_jump else Severity.INFO,  # the cause comes first
         at=first,
     )
 

@@ -90,7 +90,7 @@ def _twin(frozen: Statistics, every: tuple[Statistics, ...]) -> bool:
 
 def _fault(model: nn.Module, found: list[Statistics], what: str, severity: Severity) -> Fault:
     names = [statistics.name for statistics in found]
-    where = names[0] if len(names) == 1 else _common(names)
+    where = _common(names) or names[0]
     listed = ", ".join(f"`{name}`" for name in names[:3])
     return Fault(
         where=where,
