@@ -11,6 +11,7 @@ import typer
 from pocketdet.cli import (
     bench,
     compress,
+    compare,
     data_check,
     data_convert,
     data_get,
@@ -39,6 +40,7 @@ app.command("describe")(describe.describe)
 app.command("doctor")(doctor.doctor)
 app.command("parts")(parts.parts)
 app.command("diff")(diff.diff)
+app.command("compare")(compare.compare)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)

@@ -64,16 +64,24 @@ def coco_scores(
     """
     if not samples:
         return _nothing_scored(len(classes))
-    truth = _ground_truth(samples, classes)
-    found = truth.load_res(_detection_rows(detections))
-    evaluator = hotcoco.COCOeval(truth, found, "bbox")
-    evaluator.evaluate()
+    evaluator = coco_evaluator(detections, samples, classes)
     evaluator.accumulate()
     tables = evaluator.eval or {}
     return CocoScores(
         precision=_nan_for_missing(tables["precision"]),
         recall=_nan_for_missing(tables["recall"]),
     )
+
+
+def coco_evaluator(
+    detections: Sequence[Detections], samples: Sequence[Sample], classes: ClassList
+) -> Any:
+    """Match detections with samples; image and class ids of the evaluator count from 1."""
+    truth = _ground_truth(samples, classes)
+    found = truth.load_res(_detection_rows(detections))
+    evaluator: Any = hotcoco.COCOeval(truth, found, "bbox")
+    evaluator.evaluate()
+    return evaluator
 
 
 def _ground_truth(samples: Sequence[Sample], classes: ClassList) -> hotcoco.COCO:
