@@ -10,8 +10,8 @@ import typer
 
 from pocketdet.cli import (
     bench,
-    compress,
     compare,
+    compress,
     data_check,
     data_convert,
     data_get,
