@@ -1,0 +1,122 @@
+"""The form of a quantised detector that exporters write: integers, with Q and DQ around them."""
+
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pocketdet.model.quantized.behaviours import bias_steps, is_integer_kernel, key_of
+from pocketdet.model.quantized.detector import QuantizedDetector
+from pocketdet.model.quantized.plan import Placement
+from pocketdet.model.quantized.uniform import LEAST_SCALE, ActivationGrid, WeightGrid
+
+OPSET = 13
+"""The first with a scale for each channel."""
+
+
+def onnx_form(detector: QuantizedDetector) -> QuantizedDetector:
+    """Give a copy in evaluation mode that `torch.onnx.export` (dynamo) writes as QDQ.
+
+    Weights are int8 initialisers, biases int32. A codebook's weights are written as the float32
+    values that they stand for: no runtime looks them up. The copy computes nothing by itself.
+    """
+    copy = deepcopy(detector).eval().requires_grad_(requires_grad=False)
+    copy.settle()
+    written = _Written(copy)
+    copy.add_module("written", written)
+    copy.behaviour = written
+    return copy
+
+
+class _Written(nn.Module):
+    """Writes QuantizeLinear and DequantizeLinear where the grids are."""
+
+    def __init__(self, detector: QuantizedDetector) -> None:
+        super().__init__()
+        self.grids = nn.ModuleDict()
+        self.kernels = nn.ModuleDict()
+        plan = detector.plan_for((detector.contract.height, detector.contract.width))
+        for name in plan.grids:
+            self.grids[key_of(name)] = _WrittenGrid(detector.activation_grid(name))
+        for placement in plan.placements:
+            if placement.weights is None:
+                continue
+            grid = detector.weight_grid(placement.weights)
+            if is_integer_kernel(placement, grid) and isinstance(grid, WeightGrid):
+                assert placement.input_grid is not None
+                self.kernels[key_of(placement.name)] = _WrittenKernel(
+                    detector.get_submodule(placement.weights),
+                    grid,
+                    detector.activation_grid(placement.input_grid),
+                )
+
+    def result(self, value: Tensor, grid: str) -> Tensor:
+        return self.grids[key_of(grid)](value)
+
+    def weights(
+        self, weight: Tensor, bias: Tensor | None, placement: Placement
+    ) -> tuple[Tensor, Tensor | None]:
+        key = key_of(placement.name)
+        return self.kernels[key]() if key in self.kernels else (weight, bias)
+
+
+class _WrittenGrid(nn.Module):
+    def __init__(self, grid: ActivationGrid) -> None:
+        super().__init__()
+        self.limits = None if grid.bits == 8 else grid.limits()
+        self.register_buffer("scale", grid.scale.detach().abs().clamp(min=LEAST_SCALE))
+        self.register_buffer("zero_point", grid.zero_point.to(torch.uint8))
+
+    scale: Tensor
+    zero_point: Tensor
+
+    def forward(self, values: Tensor) -> Tensor:
+        if self.limits is not None:  # The file's type is uint8; fewer bits are a narrower range.
+            values = values.clamp(*self.limits)
+        held = _symbol("QuantizeLinear", (values, self.scale, self.zero_point), torch.uint8, values)
+        return _symbol("DequantizeLinear", (held, self.scale, self.zero_point), None, values)
+
+
+class _WrittenKernel(nn.Module):
+    def __init__(self, layer: nn.Module, grid: WeightGrid, input_grid: ActivationGrid) -> None:
+        super().__init__()
+        integers = grid.integers(layer.get_parameter("weight"))
+        self.register_buffer("weight", integers)
+        self.register_buffer("scale", grid.steps().flatten().detach().clone())
+        self.register_buffer("zero_point", torch.zeros(len(self.scale), dtype=torch.int8))
+        bias = dict(layer.named_parameters()).get("bias")
+        self.has_bias = bias is not None
+        if bias is not None:
+            steps = bias_steps(grid, input_grid)
+            self.register_buffer("bias_scale", steps)
+            self.register_buffer("bias", (bias / steps).round().to(torch.int32))
+            self.register_buffer("bias_zero", torch.zeros(len(steps), dtype=torch.int32))
+
+    weight: Tensor
+    scale: Tensor
+    zero_point: Tensor
+    bias: Tensor
+    bias_scale: Tensor
+    bias_zero: Tensor
+
+    def forward(self) -> tuple[Tensor, Tensor | None]:
+        weight = _symbol(
+            "DequantizeLinear",
+            (self.weight, self.scale, self.zero_point),
+            None,
+            self.weight,
+            axis=0,
+        )
+        if not self.has_bias:
+            return weight, None
+        inputs = (self.bias, self.bias_scale, self.bias_zero)
+        return weight, _symbol("DequantizeLinear", inputs, None, self.bias, axis=0)
+
+
+def _symbol(
+    name: str, inputs: tuple[Tensor, ...], dtype: torch.dtype | None, like: Tensor, **attrs: Any
+) -> Tensor:
+    return torch.onnx.ops.symbolic(
+        name, inputs, attrs, dtype=dtype or torch.float32, shape=like.shape, version=OPSET
+    )
