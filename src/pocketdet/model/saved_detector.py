@@ -10,11 +10,16 @@ from pocketdet.conventions import ClassList
 from pocketdet.model.assemble import build
 from pocketdet.model.config_data import config_from_data, config_to_data
 from pocketdet.model.detector import Detector
+from pocketdet.model.quantized import QuantizedDetector
+from pocketdet.model.quantized.saved import KEY, quantized_from_data, quantized_to_data
 from pocketdet.model.surgery import surgeries_from_data, surgeries_to_data
 
 
 def detector_to_data(detector: Detector) -> dict[str, Any]:
-    """Give config (with its input contract), class names, weights, and surgeries if any."""
+    """Give config (with its input contract), class names, weights, and surgeries if any.
+
+    A quantised detector's weights are its integers, packed; see `quantized.saved`.
+    """
     data: dict[str, Any] = {
         "config": config_to_data(detector.config),
         "classes": list(detector.classes),
@@ -22,6 +27,8 @@ def detector_to_data(detector: Detector) -> dict[str, Any]:
     }
     if detector.surgeries:
         data["surgery"] = surgeries_to_data(detector.surgeries)
+    if isinstance(detector, QuantizedDetector):
+        data |= quantized_to_data(detector)
     return data
 
 
@@ -31,6 +38,8 @@ def detector_from_data(data: dict[str, Any]) -> Detector:
     detector = build(config, classes=ClassList.of(data["classes"]))
     for surgery in surgeries_from_data(data.get("surgery", ())):
         detector.undergo(surgery)
+    if KEY in data:
+        return quantized_from_data(data, detector)
     detector.load_state_dict(data["weights"])
     return detector
 

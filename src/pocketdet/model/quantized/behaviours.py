@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from pocketdet.model.quantized.plan import Placement
-from pocketdet.model.quantized.uniform import LEAST_SCALE, ActivationGrid
+from pocketdet.model.quantized.uniform import LEAST_SCALE, ActivationGrid, WeightGrid
 
 Look = Callable[[str, Tensor], None]
 
@@ -73,12 +73,13 @@ def key_of(name: str) -> str:
 
 def is_integer_kernel(placement: Placement, grid: nn.Module) -> bool:
     """Say whether an operation computes with integers: an even grid, and its input on one."""
-    has_steps = vars(type(grid)).get("steps") is not None
-    return placement.kind != "deconv" and placement.input_grid is not None and has_steps
+    has_kernel = placement.kind != "deconv" and placement.input_grid is not None
+    return has_kernel and isinstance(grid, WeightGrid)
 
 
 def bias_steps(weight_grid: nn.Module, input_grid: nn.Module) -> Tensor:
     """Give the (out_channels,) steps of an integer kernel's accumulator."""
     assert isinstance(input_grid, ActivationGrid)
-    scale: Tensor = weight_grid.steps()
+    assert isinstance(weight_grid, WeightGrid)
+    scale = weight_grid.steps()
     return (scale.flatten() * input_grid.scale.abs().clamp(min=LEAST_SCALE)).detach()

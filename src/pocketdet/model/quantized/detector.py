@@ -61,6 +61,7 @@ class QuantizedDetector(Detector):
             parts=dict(folded.named_children()),
             level_names=detector.level_names,
         )
+        self.surgeries = detector.surgeries
         self.bits = bits
         self.plans: dict[tuple[int, int], Plan] = {}
         self.behaviour: Behaviour | None = None
@@ -72,7 +73,7 @@ class QuantizedDetector(Detector):
             self.activation_grids[key_of(name)] = ActivationGrid(bits=width)
         for name in plan.kernels:
             self.weight_grids[key_of(name)] = self._hold(name, bits.weights[name])
-        self.to(detector.device).train(detector.training)
+        self.requires_grad_().to(detector.device).train(detector.training)
 
     activation_grids: nn.ModuleDict
     weight_grids: nn.ModuleDict

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from pocketdet.model.quantized.behaviours import bias_steps, is_integer_kernel, key_of
 from pocketdet.model.quantized.detector import QuantizedDetector
-from pocketdet.model.quantized.plan import Placement
+from pocketdet.model.quantized.plan import Placement, Plan
 from pocketdet.model.quantized.uniform import LEAST_SCALE, ActivationGrid, WeightGrid
 
 OPSET = 13
@@ -19,7 +19,8 @@ def onnx_form(detector: QuantizedDetector) -> QuantizedDetector:
     """Give a copy in evaluation mode that `torch.onnx.export` (dynamo) writes as QDQ.
 
     Weights are int8 initialisers, biases int32. A codebook's weights are written as the float32
-    values that they stand for: no runtime looks them up. The copy computes nothing by itself.
+    values that they stand for: no runtime looks them up. Outside an export the copy computes what
+    the file will.
     """
     copy = deepcopy(detector).eval().requires_grad_(requires_grad=False)
     copy.settle()
@@ -50,6 +51,19 @@ class _Written(nn.Module):
                     grid,
                     detector.activation_grid(placement.input_grid),
                 )
+        self._leave_out_floats(detector, plan)
+
+    def _leave_out_floats(self, detector: QuantizedDetector, plan: Plan) -> None:
+        """Empty the float weights of which only integers are used, or the file has both."""
+        calls: dict[str, list[str]] = {}
+        for placement in plan.placements:
+            if placement.weights is not None:
+                calls.setdefault(placement.weights, []).append(key_of(placement.name))
+        for name, keys in calls.items():
+            if all(key in self.kernels for key in keys):
+                layer = detector.get_submodule(name)
+                for tensor in [t for t, _ in layer.named_parameters(recurse=False)]:
+                    setattr(layer, tensor, nn.Parameter(torch.zeros(0), requires_grad=False))
 
     def result(self, value: Tensor, grid: str) -> Tensor:
         return self.grids[key_of(grid)](value)
@@ -64,6 +78,7 @@ class _Written(nn.Module):
 class _WrittenGrid(nn.Module):
     def __init__(self, grid: ActivationGrid) -> None:
         super().__init__()
+        self.grid = grid
         self.limits = None if grid.bits == 8 else grid.limits()
         self.register_buffer("scale", grid.scale.detach().abs().clamp(min=LEAST_SCALE))
         self.register_buffer("zero_point", grid.zero_point.to(torch.uint8))
@@ -72,6 +87,8 @@ class _WrittenGrid(nn.Module):
     zero_point: Tensor
 
     def forward(self, values: Tensor) -> Tensor:
+        if not is_exporting():
+            return self.grid(values)
         if self.limits is not None:  # The file's type is uint8; fewer bits are a narrower range.
             values = values.clamp(*self.limits)
         held = _symbol("QuantizeLinear", (values, self.scale, self.zero_point), torch.uint8, values)
@@ -101,6 +118,8 @@ class _WrittenKernel(nn.Module):
     bias_zero: Tensor
 
     def forward(self) -> tuple[Tensor, Tensor | None]:
+        if not is_exporting():
+            return self._computed()
         weight = _symbol(
             "DequantizeLinear",
             (self.weight, self.scale, self.zero_point),
@@ -112,6 +131,16 @@ class _WrittenKernel(nn.Module):
             return weight, None
         inputs = (self.bias, self.bias_scale, self.bias_zero)
         return weight, _symbol("DequantizeLinear", inputs, None, self.bias, axis=0)
+
+    def _computed(self) -> tuple[Tensor, Tensor | None]:
+        scale = self.scale.reshape(-1, *[1] * (self.weight.dim() - 1))
+        bias = self.bias * self.bias_scale if self.has_bias else None
+        return self.weight * scale, bias
+
+
+def is_exporting() -> bool:
+    """Say whether an exporter runs the network to see its operations."""
+    return torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
 
 
 def _symbol(

@@ -31,9 +31,11 @@ WEIGHTED = (*KERNELS, "deconv")
 JOINS = ("cat", "add", "mul", "avg_pool2d", "adaptive_avg_pool2d", "sigmoid", "leaky_relu", "mean")
 """Operations that runtimes have integer kernels for where all around them is on grids."""
 
-SAME_GRID = ("max_pool2d", "slice", "chunk", "split", "pad", "reshape", "view", "flatten", "permute",
-             "transpose", "unsqueeze", "squeeze", "unflatten", "contiguous", "clone", "amax",
-             "nearest", "pixel_shuffle", "expand", "unbind")  # fmt: skip
+SAME_GRID = (
+    *("max_pool2d", "amax", "nearest", "pad", "clone", "contiguous", "expand", "pixel_shuffle"),
+    *("slice", "chunk", "split", "unbind", "reshape", "view", "flatten", "unflatten"),
+    *("permute", "transpose", "unsqueeze", "squeeze"),
+)
 """Operations whose results are values of their input, or 0."""
 
 
@@ -133,10 +135,7 @@ class _Planner:
         for place in reversed(range(len(self.operations))):
             needed[place] = any(
                 self.is_kernel(reader)
-                or (
-                    needed[reader]
-                    and self.operations[reader].kind in (*JOINS, *SAME_GRID)
-                )
+                or (needed[reader] and self.operations[reader].kind in (*JOINS, *SAME_GRID))
                 for reader in self.readers[place]
             )
         return needed
