@@ -32,7 +32,7 @@ def changes_between(base: DetectorConfig, altered: DetectorConfig) -> tuple[Chan
 def _changes(where: str, before: Any, after: Any) -> Iterator[Change]:
     if before == after:
         return
-    if isinstance(before, tuple) and isinstance(after, tuple) and _are_parts(before + after):
+    if isinstance(before, tuple) and isinstance(after, tuple) and are_parts(before + after):
         yield from _item_changes(where, before, after)
     elif is_dataclass(before) and type(before) is type(after):
         for field in fields(before):
@@ -42,7 +42,8 @@ def _changes(where: str, before: Any, after: Any) -> Iterator[Change]:
         yield Change(field=where, before=short(before), after=short(after))
 
 
-def _are_parts(items: tuple[Any, ...]) -> bool:
+def are_parts(items: tuple[Any, ...]) -> bool:
+    """Say whether a list is one of parts, which are compared one by one."""
     return all(is_dataclass(item) for item in items)
 
 

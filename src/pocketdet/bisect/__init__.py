@@ -1,0 +1,1 @@
+"""Which change broke it: the smallest guilty sets of changes between a healthy and a faulty end."""
