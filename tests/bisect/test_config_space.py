@@ -167,5 +167,3 @@ def test_a_set_that_fails_only_while_training_cannot_be_made_either() -> None:
     found = space(replace(TINY, attention=BadInTraining()))
     with pytest.raises(CannotBeMade, match="no training today"):
         found.make(found.changes())
-
-

@@ -3,12 +3,12 @@
 from itertools import combinations
 from statistics import mean
 
+from bisect_toy import Counting, Letters
 import pytest
 
 from pocketdet.bisect.log import Forgetful
 from pocketdet.bisect.minimal import ddmin, most_judgements, smallest_guilty_set
 from pocketdet.bisect.search import Search
-from bisect_toy import Counting, Letters
 
 SEVEN, EIGHT = "abcdefg", "abcdefgh"
 

@@ -65,9 +65,7 @@ class Difference:
     ) -> "Difference":
         where = f"{self.where}{name}".removeprefix(".")
         needs = needs or self.needs
-        return Difference(
-            where=where, before=before, after=after, counts=self.counts, needs=needs
-        )
+        return Difference(where=where, before=before, after=after, counts=self.counts, needs=needs)
 
 
 def difference_of(before: Any, after: Any) -> Difference | None:

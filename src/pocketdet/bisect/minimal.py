@@ -32,8 +32,8 @@ def smallest_guilty_set(changes: Sequence[Item], is_faulty: IsFaulty[Item]) -> t
     pool = tuple(changes)
     is_resolved = True
     while pool:
-        base = kept
-        low, high = _tipping(len(pool), lambda n: is_faulty(ordered((*base, *pool[:n]))))
+        prefixes = [ordered((*kept, *pool[:length])) for length in range(len(pool) + 1)]
+        low, high = _tipping(len(pool), lambda length, sets=prefixes: is_faulty(sets[length]))
         is_resolved = is_resolved and high - low == 1
         kept, pool = (*kept, *pool[low:high]), pool[:low]
         if is_faulty(ordered(kept)):

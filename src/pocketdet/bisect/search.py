@@ -120,7 +120,8 @@ class Search(Generic[Subject]):
             judgement = Judgement(verdict=Verdict.UNTESTABLE, why=str(error))
         else:
             start = monotonic()
-            judgement = self._judge.open(subject)
+            known = self._memory.recall(self._round, rest)
+            judgement = self._judge.open(subject, known=known)
             judgement = self._memory.keep(self._round, rest, judgement, monotonic() - start)
         self._note(rest, judgement)
         return judgement
@@ -192,9 +193,7 @@ class Search(Generic[Subject]):
         rest = tuple(self._opened(progress.rest, guilty))
         gone = {d for change in guilty for d in dependents(self._space, change, rest)} - {*guilty}
         rest = tuple(change for change in rest if change not in guilty and change not in gone)
-        alone = self._seen.get(frozenset(guilty)) or self._seen[
-            frozenset(progress.smallest)
-        ]
+        alone = self._seen.get(frozenset(guilty)) or self._seen[frozenset(progress.smallest)]
         progress.found.append(GuiltySet(changes=guilty, judgement=alone))
         more = self._cannot_stay(rest)
         progress.left_out = (*progress.left_out, *gone, *more)

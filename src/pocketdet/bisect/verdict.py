@@ -42,14 +42,22 @@ class Judgement:
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "Judgement":
         """Read what `to_data` gave."""
-        return cls(**{**data, "verdict": Verdict(data["verdict"])})
+        return cls(
+            verdict=Verdict(data["verdict"]),
+            why=data["why"],
+            measured=data["measured"],
+            seconds=data["seconds"],
+        )
 
 
 class Judge(Protocol[Subject]):
     """Tells a faulty subject from a healthy one; it knows the healthy end already."""
 
-    def open(self, faulty_end: Subject) -> Judgement:
-        """Judge the far end of a search, by which the judgements that follow are measured."""
+    def open(self, faulty_end: Subject, *, known: Judgement | None = None) -> Judgement:
+        """Judge the far end of a search, by which the judgements that follow are measured.
+
+        `known` is what it said of the same end before it was interrupted.
+        """
         ...
 
     def __call__(self, subject: Subject) -> Judgement:

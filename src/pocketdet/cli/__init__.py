@@ -10,6 +10,7 @@ import typer
 
 from pocketdet.cli import (
     bench,
+    bisect,
     compare,
     compress,
     data_check,
@@ -20,6 +21,7 @@ from pocketdet.cli import (
     diff,
     doctor,
     evaluate,
+    judge,
     parts,
     predict,
     train,
@@ -40,6 +42,8 @@ app.command("describe")(describe.describe)
 app.command("doctor")(doctor.doctor)
 app.command("parts")(parts.parts)
 app.command("diff")(diff.diff)
+app.command("bisect")(bisect.bisect)
+app.command("judge")(judge.judge)
 app.command("compare")(compare.compare)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

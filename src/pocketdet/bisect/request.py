@@ -1,0 +1,247 @@
+"""What `pocketdet bisect` was asked for, turned into a search and a folder about it."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from time import monotonic
+from typing import Any, Literal, get_args
+
+from pocketdet.bisect.config_space import ConfigSpace
+from pocketdet.bisect.doctor_judge import BothJudges, DoctorJudge
+from pocketdet.bisect.log import Log
+from pocketdet.bisect.result import BisectResult, write_result
+from pocketdet.bisect.search import Asked, Search
+from pocketdet.bisect.training_judge import TrainingJudge
+from pocketdet.bisect.trial_trainer import JUDGE_SETTINGS, TrialTrainer
+from pocketdet.bisect.verdict import Judge
+from pocketdet.config_file import find_config
+from pocketdet.data.cache_folder import cache_folder
+from pocketdet.data.progress import Progress, silent
+from pocketdet.model import DetectorConfig
+from pocketdet.model.config_data import config_to_data
+from pocketdet.own_patient import NUM_SAMPLES
+from pocketdet.training_data import DataSource
+from pocketdet.trial import TrialData, open_trial_data
+from pocketdet.trial.trial import own_parts
+
+JudgeName = Literal["train", "doctor", "both"]
+Tell = Callable[[str], None]
+
+
+class OutOfTime(Exception):
+    """The time that the user gave is up."""
+
+
+def check_judge(name: str) -> JudgeName:
+    """Read the name of a judge; raises `ValueError` for another word."""
+    for known in get_args(JudgeName):
+        if name == known:
+            return known
+    raise ValueError(f"`--judge` must be train, doctor or both; got {name!r}.")
+
+
+def no_word(text: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BisectRequest:
+    """Two configs, data, and how to judge; what is None is chosen.
+
+    - `healthy`, `altered`: recipes or config files; `out`: the bisect's folder, numbered if None;
+    - `judge`: "train" is blind, "doctor" trains nothing, "both" asks the doctor first;
+    - `ask_doctor`: examine at the end what a blind search found, for the page;
+    - `num_seeds`, `most_seeds`, `most_steps`, `learning_rate`, `tolerance`: of `TrainingJudge`;
+    - `max_minutes`: stop, and hand back what there is.
+    """
+
+    healthy: str
+    altered: str
+    source: DataSource
+    judge: JudgeName = "both"
+    out: Path | None = None
+    ask_doctor: bool = False
+    num_seeds: int = 3
+    most_seeds: int = 5
+    most_steps: int = 640
+    learning_rate: float | None = None
+    tolerance: float = 0.25
+    max_minutes: float | None = None
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.tolerance < 1:
+            raise ValueError(f"`--tolerance` must be in (0, 1); got {self.tolerance:g}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judges:
+    """What judges, and its parts where the page wants them."""
+
+    judge: Judge[DetectorConfig]
+    training: TrainingJudge | None
+    doctor: DoctorJudge | None
+
+
+def make_judges(
+    request: BisectRequest, healthy: DetectorConfig, data: TrialData, trials: Path, tell: Tell
+) -> Judges:
+    """Make the judge that was asked for; a blind one has no doctor at all."""
+    classes, samples = data.data.classes, [s for s in data.data.train if len(s.labels)]
+    doctor = training = None
+    if request.judge != "train":
+        doctor = DoctorJudge(
+            healthy, classes=classes, samples=samples[:NUM_SAMPLES], traits=data.data.traits
+        )
+    if request.judge != "doctor":
+        rate = request.learning_rate or JUDGE_SETTINGS.learning_rate
+        trainer = TrialTrainer(
+            healthy=healthy,
+            source=request.source,
+            data=data,
+            folder=trials,
+            settings=replace(JUDGE_SETTINGS, learning_rate=rate),
+            device=request.device,
+        )
+        training = TrainingJudge(
+            trainer=trainer,
+            healthy=healthy,
+            num_seeds=request.num_seeds,
+            most_seeds=request.most_seeds,
+            most_steps=request.most_steps,
+            tolerance=request.tolerance,
+            tell=tell,
+        )
+    if doctor is not None and training is not None:
+        return Judges(judge=BothJudges(doctor, training), training=training, doctor=doctor)
+    judge = doctor or training
+    assert judge is not None
+    return Judges(judge=judge, training=training, doctor=doctor)
+
+
+def run_bisect(
+    request: BisectRequest,
+    *,
+    progress: Progress = silent,
+    asked: Callable[[Asked], None] = lambda asked: None,
+    tell: Tell = no_word,
+) -> BisectResult:
+    """Search for the guilty sets, and write page.html, result.json and mended.yaml.
+
+    Ctrl-C and the end of the time hand back what there is; the same command with the same folder
+    goes on. Raises `ValueError` for what cannot be searched.
+    """
+    start = monotonic()
+    healthy, altered = find_config(request.healthy), find_config(request.altered)
+    data = open_trial_data(request.source, progress=progress)
+    space = ConfigSpace(healthy, altered, classes=data.data.classes)
+    folder = request.out or _numbered(Path("bisects"), Path(request.altered).stem)
+    log = Log(folder / "judgements.jsonl", about=_about(request, healthy, altered, data))
+    judges = make_judges(request, healthy, data, folder / "trials", tell)
+    clock = _Clock(start, request.max_minutes)
+
+    def tell_asked(one: Asked) -> None:
+        asked(one)
+        clock.check()
+
+    search = Search(space, judges.judge, memory=log, tell=tell_asked)
+    stopped = ""
+    try:
+        search.run()
+    except KeyboardInterrupt:
+        stopped = "it was stopped"
+    except OutOfTime:
+        stopped = f"the {request.max_minutes:g} minutes are up"
+    result = BisectResult(
+        healthy=request.healthy,
+        altered=request.altered,
+        judge=request.judge,
+        data=request.source.data,
+        folder=folder,
+        progress=search.progress,
+        mended=_mended(space, search),
+        altered_config=altered,
+        stopped="" if search.progress.is_complete else stopped,
+        scales=tuple(judges.training.scales) if judges.training else (),
+        minutes=(monotonic() - start) / 60,
+    )
+    doctor = judges.doctor
+    if request.ask_doctor and doctor is None and result.is_faulty:
+        doctor = DoctorJudge(healthy, classes=data.data.classes, traits=data.data.traits)
+    findings = [] if doctor is None or not result.is_faulty else doctor.errors(altered)
+    result = replace(result, findings=tuple(finding.to_data() for finding in findings))
+    write_result(result, judges.training, space)
+    return result
+
+
+def _about(
+    request: BisectRequest, healthy: DetectorConfig, altered: DetectorConfig, data: TrialData
+) -> dict[str, Any]:
+    settings = asdict(request)
+    for name in ("out", "max_minutes", "ask_doctor", "healthy", "altered", "source", "device"):
+        settings.pop(name)
+    return {
+        "healthy": config_to_data(healthy),
+        "altered": config_to_data(altered),
+        "own_parts": own_parts(healthy, altered),
+        "data": data.fingerprint,
+        "settings": settings,
+    }
+
+
+@dataclass(frozen=True)
+class _Clock:
+    start: float
+    max_minutes: float | None
+
+    def check(self) -> None:
+        if self.max_minutes is not None and monotonic() - self.start > 60 * self.max_minutes:
+            raise OutOfTime
+
+
+def _mended(space: ConfigSpace, search: Search[DetectorConfig]) -> DetectorConfig | None:
+    """Make what is left when the guilty changes are taken out."""
+    return space.make(search.progress.rest) if search.progress.found else None
+
+
+def _numbered(parent: Path, stem: str) -> Path:
+    number = 1
+    while (parent / f"{stem}-{number}").exists():
+        number += 1
+    return parent / f"{stem}-{number}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeRequest:
+    """One config to be told healthy from faulty, for `git bisect run`."""
+
+    config: str
+    against: str
+    source: DataSource
+    judge: JudgeName = "both"
+    num_seeds: int = 3
+    most_seeds: int = 5
+    most_steps: int = 160
+    tolerance: float = 0.25
+    learning_rate: float | None = None
+    device: str = "auto"
+
+    @property
+    def as_bisect(self) -> BisectRequest:
+        return BisectRequest(
+            healthy=self.against,
+            altered=self.config,
+            source=self.source,
+            judge=self.judge,
+            num_seeds=self.num_seeds,
+            most_seeds=self.most_seeds,
+            most_steps=self.most_steps,
+            tolerance=self.tolerance,
+            learning_rate=self.learning_rate,
+            device=self.device,
+        )
+
+
+def default_trials() -> Path:
+    """Say where single judgements keep their trainings, so that a healthy end is trained once."""
+    return cache_folder() / "judge"

@@ -1,0 +1,39 @@
+"""What short trainings are compared by: numbers of which larger is worse."""
+
+from collections.abc import Callable, Mapping
+from math import isfinite
+from statistics import mean
+
+from pocketdet.trial import TrialResult
+
+LAST_SHARE = 4
+"""The training loss is that of the last quarter of the steps, on equal batches."""
+
+
+def training_loss(result: TrialResult) -> float:
+    rows = [row["loss"] for row in result.history]
+    last = rows[-max(1, len(rows) // LAST_SHARE) :]
+    return mean(last) if last and result.outcome == "trained" else float("inf")
+
+
+def held_out_loss(result: TrialResult) -> float:
+    return result.held_out_loss
+
+
+def missing_ap50(result: TrialResult) -> float:
+    """Give 1 - AP50, and 1 where there was nothing to score."""
+    return 1 - result.ap50 if isfinite(result.ap50) else 1.0
+
+
+Signal = Callable[[TrialResult], float]
+
+LOSSES: Mapping[str, Signal] = {
+    "held-out loss": held_out_loss,
+    "training loss": training_loss,
+}
+"""They can be compared only between heads that predict the same."""
+
+SCORES: Mapping[str, Signal] = {"missing AP50": missing_ap50}
+"""They can be compared between any two detectors, but say nothing while nothing is found."""
+
+SIGNALS: Mapping[str, Signal] = {**LOSSES, **SCORES}

@@ -1,0 +1,75 @@
+"""One judgement of one config, for `git bisect run` and for scripts."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pocketdet.bisect.config_space import try_out
+from pocketdet.bisect.request import JudgeRequest, default_trials, make_judges
+from pocketdet.bisect.scale import PLAIN, scale_between
+from pocketdet.bisect.signals import training_loss
+from pocketdet.bisect.space import CannotBeMade
+from pocketdet.bisect.training_judge import FIRST_STEPS, TrainingJudge
+from pocketdet.bisect.verdict import Judgement, Verdict
+from pocketdet.config_file import find_config
+from pocketdet.data.progress import Progress, silent
+from pocketdet.model import DetectorConfig
+from pocketdet.trial import open_trial_data
+
+
+def judge_config(
+    request: JudgeRequest,
+    *,
+    progress: Progress = silent,
+    tell: Callable[[str], None] = lambda doing: None,
+) -> Judgement:
+    """Say whether a config is faulty beside a healthy one.
+
+    A config that cannot be read, built or run is untestable. With no far end, the training judge
+    measures by what the healthy one learns: faulty is what lacks more than `tolerance` of it.
+    """
+    try:
+        config = find_config(request.config)
+    except (ValueError, ImportError, AttributeError, TypeError, SyntaxError) as error:
+        return Judgement(verdict=Verdict.UNTESTABLE, why=f"{type(error).__name__}: {error}")
+    healthy = find_config(request.against)
+    data = open_trial_data(request.source, progress=progress)
+    try:
+        try_out(config, data.data.classes)
+    except CannotBeMade as error:
+        return Judgement(verdict=Verdict.UNTESTABLE, why=str(error))
+    judges = make_judges(request.as_bisect, healthy, data, default_trials(), tell)
+    if judges.doctor is not None:
+        judgement = judges.doctor(config)
+        if judgement.is_faulty or judges.training is None:
+            return judgement
+    assert judges.training is not None
+    return judge_by_learning(judges.training, config, request.tolerance)
+
+
+def judge_by_learning(judge: TrainingJudge, config: DetectorConfig, tolerance: float) -> Judgement:
+    """Train the healthy end until it has learned much more than seeds scatter, then the config."""
+    if not judge.trainer.have_equal_losses(judge.healthy, config):
+        return judge.open(config)
+    steps = 2 * FIRST_STEPS
+    while True:
+        results = [
+            judge.trainer(judge.healthy, seed=seed, steps=steps) for seed in range(judge.num_seeds)
+        ]
+        ends = [training_loss(result) for result in results]
+        starts = [result.history[0]["loss"] for result in results]
+        learned = sum(starts) / len(starts) - sum(ends) / len(ends)
+        # The middle of the scale is what may be missing.
+        far = [end + 2 * tolerance * learned for end in ends]
+        scale = scale_between("training loss", steps, ends, far)
+        if scale.distance >= PLAIN or 2 * steps > judge.most_steps:
+            break
+        steps *= 2
+    judge.scales.append(scale)
+    held_out = [result.held_out_loss for result in results]
+    far = [value + 2 * tolerance * learned for value in held_out]
+    judgement = judge(config)
+    if judgement.verdict is Verdict.FAULTY:
+        return judgement
+    judge.scales.append(scale_between("held-out loss", steps, held_out, far))
+    other = judge(config)
+    return other if other.verdict is not Verdict.HEALTHY else replace(judgement)

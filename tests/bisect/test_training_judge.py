@@ -1,0 +1,124 @@
+"""What the training judge makes of noise, on made-up trainings whose truth is known."""
+
+from dataclasses import dataclass, field, replace
+from zlib import crc32
+
+import numpy as np
+import pytest
+
+from pocketdet import recipes
+from pocketdet.bisect.training_judge import TrainingJudge
+from pocketdet.bisect.verdict import Verdict
+from pocketdet.model import CBAM, SE, DetectorConfig, GroupNorm
+from pocketdet.trial import TrialResult
+
+HEALTHY = recipes.PELEE_TINY
+FAULTY, HALF, SLIGHT = (
+    replace(HEALTHY, attention=CBAM()),
+    replace(HEALTHY, attention=SE()),
+    replace(HEALTHY, norm=GroupNorm()),
+)
+
+
+@dataclass
+class MadeUp:
+    """Losses that fall from 10 as steps grow; a fault keeps a share of them from falling."""
+
+    faults: dict[DetectorConfig, float]
+    noise: float = 0.02
+    diverges: tuple[DetectorConfig, ...] = ()
+    trained: dict[tuple[DetectorConfig, int, int], TrialResult] = field(default_factory=dict)
+
+    def __call__(self, config: DetectorConfig, *, seed: int, steps: int) -> TrialResult:
+        key = (config, seed, steps)
+        if key not in self.trained:
+            rng = np.random.default_rng([seed, steps, crc32(str(config).encode())])
+            learned = min(1.0, steps / 160)
+            loss = (
+                10
+                - 8 * learned * (1 - self.faults.get(config, 0.0))
+                + self.noise * float(rng.standard_normal())
+            )
+            self.trained[key] = TrialResult(
+                outcome="diverged" if config in self.diverges else "trained",
+                reason="the loss is nan" if config in self.diverges else "",
+                num_steps=steps,
+                history=({"step": float(steps), "loss": loss},),
+                figures={"ap": float("nan"), "ap50": float("nan")},
+                class_ap={},
+                class_ap50={},
+                held_out_loss=float("inf") if config in self.diverges else loss,
+                seconds=0.0,
+                device="cpu",
+                detections=(),
+            )
+        return self.trained[key]
+
+    def have_equal_losses(self, one: DetectorConfig, other: DetectorConfig) -> bool:
+        return True
+
+
+def judge_of(trainer: MadeUp, **settings) -> TrainingJudge:
+    return TrainingJudge(trainer=trainer, healthy=HEALTHY, **settings)
+
+
+def test_the_budget_is_the_least_that_separates_the_ends() -> None:
+    judge = judge_of(MadeUp({FAULTY: 0.5}))
+    assert judge.open(FAULTY).verdict is Verdict.FAULTY
+    assert judge.scales[0].steps == 40
+    noisy = judge_of(MadeUp({FAULTY: 0.5}, noise=0.6))
+    assert noisy.open(FAULTY).verdict is Verdict.FAULTY
+    assert noisy.scales[0].steps > 40
+
+
+def test_ends_that_differ_by_no_more_than_noise_are_said_to_be_the_same() -> None:
+    judgement = judge_of(MadeUp({FAULTY: 0.0}), most_steps=80).open(FAULTY)
+    assert judgement.verdict is Verdict.HEALTHY
+    assert "differ by no more than seeds do" in judgement.why
+
+
+def test_a_better_altered_end_is_not_faulty() -> None:
+    assert judge_of(MadeUp({FAULTY: -0.5})).open(FAULTY).verdict is Verdict.HEALTHY
+
+
+def test_one_seed_is_enough_where_it_is_plain_and_more_are_asked_where_it_is_close() -> None:
+    trainer = MadeUp({FAULTY: 0.5, HALF: 0.27, SLIGHT: 0.02}, noise=0.15)
+    judge = judge_of(trainer)
+    judge.open(FAULTY)
+    assert judge(SLIGHT).verdict is Verdict.HEALTHY
+    close = judge(HALF)
+    seeds = [sum(key[0] == config for key in trainer.trained) for config in (SLIGHT, HALF)]
+    assert seeds[0] == 1
+    assert seeds[1] > 1
+    assert close.verdict in (Verdict.UNDECIDED, Verdict.FAULTY)
+
+
+def test_what_stays_in_the_middle_is_undecided() -> None:
+    judge = judge_of(MadeUp({FAULTY: 0.5, HALF: 0.25}, noise=0.0001))
+    judge.open(FAULTY)
+    assert judge(HALF).verdict is Verdict.UNDECIDED
+
+
+def test_divergence_is_a_fault_with_its_own_word() -> None:
+    judge = judge_of(MadeUp({FAULTY: 0.5}, diverges=(HALF,)))
+    judge.open(FAULTY)
+    judgement = judge(HALF)
+    assert judgement.verdict is Verdict.FAULTY
+    assert judgement.why.startswith("diverged")
+    whole = judge_of(MadeUp({}, diverges=(HALF, FAULTY)))
+    assert whole.open(HALF).why.startswith("diverged")
+    assert whole(FAULTY).verdict is Verdict.FAULTY
+    assert whole(SLIGHT).verdict is Verdict.HEALTHY
+
+
+def test_a_healthy_end_that_diverges_is_refused() -> None:
+    with pytest.raises(ValueError, match="healthy end must train"):
+        judge_of(MadeUp({}, diverges=(HEALTHY,))).open(FAULTY)
+
+
+def test_a_rest_that_is_slightly_worse_is_healthy_beside_the_first_fault() -> None:
+    judge = judge_of(MadeUp({FAULTY: 0.5, SLIGHT: 0.04, HALF: 0.3}, noise=0.01))
+    judge.open(FAULTY)
+    assert judge.open(SLIGHT).verdict is Verdict.HEALTHY
+    assert judge.open(HALF).verdict is Verdict.FAULTY
+    assert judge(HALF).verdict is Verdict.FAULTY
