@@ -1,0 +1,226 @@
+"""How often `pocketdet compare` is right: with trainings of one config, and with a known truth.
+
+    python benchmarks/compare.py --train 48 --store runs/calibration   # trains what is missing
+    python benchmarks/compare.py --store runs/calibration              # counts, and prints
+
+Many cheap trainings of one network, each with its own seed, are stored once. Then 2 × N of them are
+drawn at random, called A and B, and compared as the command does, look by look: whatever
+difference is claimed is wrong. The same with a difference planted in B shows how often it is found.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+import platform
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import nct
+from scipy.stats import t as student
+import torch
+
+from pocketdet.compare.interval import Difference, difference_of
+from pocketdet.compare.looks import look_levels
+from pocketdet.compare.measured import Measurer
+from pocketdet.compare.verdict import why_to_stop
+from pocketdet.conventions import ClassList, InputContract, Sample
+from pocketdet.data.augment.settings import NO_AUGMENT
+from pocketdet.data.dataset import Dataset, Traits
+from pocketdet.data.formats.any_format import write_dataset
+from pocketdet.model import BatchNorm, DetectorConfig, ExtraConvs, PeleeHead, PeleeStem, TwoWayDense
+from pocketdet.model.priors import prior_ladder
+from pocketdet.train.settings import TrainSettings
+from pocketdet.training_data import DataSource
+from pocketdet.trial import Steps, Trial, open_trial_data, run_trial
+
+CONFIG = DetectorConfig(
+    input=InputContract(height=64, width=64),
+    stem=PeleeStem(channels=8),
+    stages=(TwoWayDense(num_layers=2, growth=8, bottleneck_width=1),) * 2,
+    levels_from=(0, 1),
+    extras=(ExtraConvs(hidden=8, channels=16, norm=BatchNorm()),),
+    head=PeleeHead(channels=16, priors=prior_ladder((0, 1, 2), (0.12, 0.3, 0.55, 0.9))),
+)
+NUM_TRAIN, NUM_VAL = 200, 100
+STEPS = Steps(total=150)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """AP in points of every stored training, here and on each resample of the images."""
+
+    ap: NDArray[np.float64]
+    resampled: NDArray[np.float64]
+    num_images: int
+
+
+def write_squares(folder: Path) -> None:
+    """Write pictures of noise with one or two bright or dark squares."""
+    rng = np.random.default_rng(0)
+    samples: list[Sample] = []
+    for index in range(NUM_TRAIN + NUM_VAL):
+        image = rng.integers(100, 156, (3, 64, 64), dtype=np.uint8)
+        boxes, labels = [], []
+        for _ in range(int(rng.integers(1, 3))):
+            x, y = (int(v) for v in rng.integers(0, 40, 2))
+            w, h = (int(v) for v in rng.integers(10, 24, 2))
+            labels.append(int(rng.integers(2)))
+            image[:, y : y + h, x : x + w] = (230, 20)[labels[-1]]
+            boxes.append([x, y, x + w, y + h])
+        samples.append(
+            Sample.of(torch.from_numpy(image), boxes, labels, image_id=f"picture{index}")
+        )
+    dataset = Dataset(
+        classes=ClassList.of(["bright", "dark"]),
+        splits={"train": samples[:NUM_TRAIN], "val": samples[NUM_TRAIN:]},
+        traits=Traits(),
+        root=folder,
+        format="coco",
+    )
+    write_dataset(dataset, folder, "coco")
+
+
+def stored_runs(folder: Path, number: int) -> Runs:
+    source = DataSource(data=str(folder / "squares"))
+    if not (folder / "squares").is_dir():
+        write_squares(folder / "squares")
+    data = open_trial_data(source)
+    measure = Measurer(data.data.val, data.data.classes)
+    ap, resampled = [], []
+    for seed in range(number):
+        settings = TrainSettings(
+            batch_size=4,
+            learning_rate=0.01,
+            ema_decay=0.9,
+            seed=seed,
+            num_workers=0,
+            augmentation=NO_AUGMENT,
+        )
+        trial = Trial(config=CONFIG, source=source, settings=settings, steps=STEPS)
+        result = run_trial(trial, folder=folder / "trials", data=data, device="cpu")
+        figure = measure(result).figures()["AP"]
+        ap.append(figure[0])
+        resampled.append(figure[1])
+        print(f"seed {seed}: AP {figure[0]:.2f} in {result.seconds:.1f} s", flush=True)
+    return Runs(np.array(ap), np.stack(resampled, axis=1), len(data.data.val))
+
+
+def compared(
+    by_seed: NDArray[np.float64], resampled: NDArray[np.float64], *, num_images: int
+) -> Difference:
+    """Look after each seed as the command does, and give the difference at the last look."""
+    num_seeds = len(by_seed)
+    found = None
+    for k, level in look_levels(num_seeds).items():
+        found = difference_of(by_seed[:k], resampled[:, :k], num_images=num_images, level=level)
+        if why_to_stop(found, num_seeds=num_seeds, size=None):
+            break
+    assert found is not None
+    return found
+
+
+def claims_of_pairs(
+    runs: Runs, *, num_seeds: int, planted: float, repeats: int
+) -> tuple[float, float]:
+    """Give how often a difference is claimed, and the mean number of seeds that it took."""
+    rng = np.random.default_rng(0)
+    claims, seeds = 0, 0
+    for _ in range(repeats):
+        chosen = rng.permutation(len(runs.ap))[: 2 * num_seeds]
+        a, b = chosen[:num_seeds], chosen[num_seeds:]
+        found = compared(
+            runs.ap[b] - runs.ap[a] + planted,
+            runs.resampled[:, b] - runs.resampled[:, a] + planted,
+            num_images=runs.num_images,
+        )
+        claims += found.is_shown
+        seeds += found.num_seeds
+    return claims / repeats, seeds / repeats
+
+
+def claims_of_normal_draws(*, num_seeds: int, planted: float, repeats: int) -> float:
+    """Give how often the same procedure claims a difference of normal numbers of spread 1."""
+    rng = np.random.default_rng(1)
+    claims = 0
+    for _ in range(repeats):
+        by_seed = planted + rng.standard_normal(num_seeds)
+        claims += compared(by_seed, np.zeros((2, num_seeds)), num_images=100).is_shown
+    return claims / repeats
+
+
+def coverage(*, num_seeds: int, of_images: float, repeats: int) -> float:
+    """Give how often a 95 % interval holds the truth, which is 0: one look at `num_seeds`."""
+    rng = np.random.default_rng(2)
+    number, held = 100, 0
+    for _ in range(repeats):
+        seeds = rng.standard_normal(num_seeds)
+        images = of_images * np.sqrt(number) * rng.standard_normal(number)
+        weights = rng.multinomial(number, [1 / number] * number, size=100)
+        by_image = (weights @ images / number)[:, None]
+        found = difference_of(seeds + images.mean(), seeds[None, :] + by_image, num_images=number)
+        held += found.low <= 0 <= found.high
+    return held / repeats
+
+
+def report(runs: Runs, *, repeats: int) -> str:
+    spread = float(np.std(runs.ap, ddof=1))
+    lines = [
+        f"# Calibration of compare, {datetime.now(UTC).date()}",
+        "",
+        f"{platform.machine()}, torch {torch.__version__}; a shared machine, no timings. "
+        f"{len(runs.ap)} trainings of a small Pelee, 64×64, {STEPS.total} steps on {NUM_TRAIN} "
+        f"pictures of squares, AP {runs.ap.mean():.2f} ± {spread:.2f} on {runs.num_images} images. "
+        f"{repeats} random pairings for each number.",
+        "",
+        "| most seeds | itself: no difference | planted 2 SE: found | the same, normal numbers | "
+        "fixed-n t test at 2 SE | mean seeds, itself |",
+        "|---|---|---|---|---|---|",
+    ]
+    for num_seeds in (3, 5, 8):
+        error = np.sqrt(2) * spread / np.sqrt(num_seeds)
+        wrong, seeds = claims_of_pairs(runs, num_seeds=num_seeds, planted=0.0, repeats=repeats)
+        found, _ = claims_of_pairs(runs, num_seeds=num_seeds, planted=2 * error, repeats=repeats)
+        expected = claims_of_normal_draws(
+            num_seeds=num_seeds, planted=2 / np.sqrt(num_seeds), repeats=repeats
+        )
+        bound = student.isf(0.025, num_seeds - 1)
+        fixed = float(nct.sf(bound, num_seeds - 1, 2) + nct.cdf(-bound, num_seeds - 1, 2))
+        lines.append(
+            f"| {num_seeds} | {100 * (1 - wrong):.1f} % | {100 * found:.1f} % | "
+            f"{100 * expected:.1f} % | {100 * fixed:.1f} % | {seeds:.2f} |"
+        )
+    lines += [
+        "",
+        "Coverage of the 95 % interval where the truth is known (spread over seeds 1; spread of "
+        "the mean over images in the first column):",
+        "",
+        "| images | 2 seeds | 3 seeds | 5 seeds | 10 seeds |",
+        "|---|---|---|---|---|",
+    ]
+    for of_images in (0.0, 0.3, 1.0, 3.0):
+        held = [
+            f"{100 * coverage(num_seeds=k, of_images=of_images, repeats=repeats):.1f} %"
+            for k in (2, 3, 5, 10)
+        ]
+        lines.append(f"| {of_images:g} | {' | '.join(held)} |")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--train", type=int, default=48, help="trainings in the store")
+    parser.add_argument("--store", type=Path, default=Path("runs/calibration"))
+    parser.add_argument("--repeats", type=int, default=2000)
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    text = report(stored_runs(options.store, options.train), repeats=options.repeats)
+    print(text)
+    today = datetime.now(UTC).date()
+    path = Path(__file__).parent / "results" / f"compare-{today}.md"
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
