@@ -1,7 +1,7 @@
 """What `pocketdet compare` was asked for, turned into a comparison."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 import re
 from typing import Any
@@ -12,6 +12,7 @@ from pocketdet.model import DetectorConfig
 from pocketdet.train.settings_file import read_settings
 from pocketdet.training_data import DataSource
 
+CONFIG, SETTINGS = "config.yaml", "settings.yaml"
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -44,7 +45,9 @@ class CompareOptions:
             source=DataSource(
                 data=self.data, split_train=self.split_train, split_val=self.split_val
             ),
-            settings=read_settings(self.settings, **self.changes),
+            settings=read_settings(
+                self.settings or _settings_of_runs(self.configs), **self.changes
+            ),
             num_seeds=self.seeds,
             budget_s=None if self.budget is None else seconds(self.budget),
             difference=self.difference,
@@ -56,15 +59,35 @@ class CompareOptions:
 
 
 def named_configs(files: Sequence[str]) -> dict[str, DetectorConfig]:
-    """Read recipes and config files; each goes by its recipe's or file's name."""
+    """Read recipes, config files and runs' folders; each goes by its recipe's or file's name."""
     found: dict[str, DetectorConfig] = {}
     for file in files:
-        name = Path(file).stem if file.endswith((".yaml", ".yml")) else file
+        is_path = file.endswith((".yaml", ".yml")) or Path(file).is_dir()
+        name = Path(file).stem if is_path else file
         number = 2
         while name in found:
             name, number = f"{name.removesuffix(f'-{number - 1}')}-{number}", number + 1
-        found[name] = find_config(file)
+        found[name] = find_config(Path(file) / CONFIG if Path(file).is_dir() else file)
     return found
+
+
+def _settings_of_runs(files: Sequence[str]) -> Path | None:
+    """Find the settings that the runs among the configs were trained with; None without runs.
+
+    A run brings its config and its settings. Its own training is not used: it did not start from
+    the weights that the others start from. Runs whose settings differ raise `ValueError`.
+    """
+    runs = [Path(file) for file in files if Path(file).is_dir()]
+    if not runs:
+        return None
+    first, *others = [replace(read_settings(run / SETTINGS), seed=0) for run in runs]
+    for run, settings in zip(runs[1:], others, strict=True):
+        if settings != first:
+            raise ValueError(
+                f"{runs[0]} and {run} were trained with different settings, so that they cannot "
+                "be paired; give one file for both with --settings."
+            )
+    return runs[0] / SETTINGS
 
 
 def seconds(text: str) -> float:

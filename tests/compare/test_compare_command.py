@@ -10,7 +10,7 @@ import torch
 from typer.testing import CliRunner
 
 from pocketdet.cli import app
-from pocketdet.compare_request import named_configs, seconds
+from pocketdet.compare_request import CompareOptions, named_configs, seconds
 from pocketdet.config_file import save_config
 from pocketdet.conventions import ClassList, InputContract, Sample
 from pocketdet.data.dataset import Dataset, Traits
@@ -139,6 +139,25 @@ def test_equal_names_are_told_apart() -> None:
         "PELEE-2",
         "PELEE_TINY",
     ]
+
+
+def test_runs_bring_their_config_and_settings_and_must_agree_in_them(place) -> None:
+    for name, rate in (("run-a", 0.01), ("run-b", 0.01), ("run-c", 0.02)):
+        folder = place / name
+        folder.mkdir()
+        save_config(TINY, folder / "config.yaml")
+        (folder / "settings.yaml").write_text(f"learning_rate: {rate}\nseed: 3\n")
+    options = CompareOptions(
+        configs=[str(place / "run-a"), str(place / "run-b")], data="shapes", changes={}
+    )
+    request = options.request()
+    assert list(request.configs) == ["run-a", "run-b"]
+    assert request.configs["run-a"] == TINY
+    assert request.settings.learning_rate == 0.01
+    assert request.trial("run-b", 2).settings.seed == 5
+    other = replace(options, configs=[str(place / "run-a"), str(place / "run-c")])
+    with pytest.raises(ValueError, match="different settings, so that they cannot be paired"):
+        other.request()
 
 
 def test_one_config_alone_is_refused(place) -> None:

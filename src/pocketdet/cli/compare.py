@@ -10,7 +10,8 @@ LEARNING, BUDGET = "Learning", "Budget"
 
 def compare(
     configs: Annotated[
-        list[str], typer.Argument(help="Recipes or config files; the first is the reference.")
+        list[str],
+        typer.Argument(help="Recipes, config files or runs; the first is the reference."),
     ],
     *,
     data: Annotated[str, typer.Option(help="A data set's folder, or `digits`.")],
