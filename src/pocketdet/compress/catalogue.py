@@ -7,13 +7,15 @@ To add one, add a file and a line here; a step of the user's own is named by its
 from collections.abc import Sequence
 from typing import Any
 
+from pocketdet.compress.channels.scores import SCORES, ChannelScore
+from pocketdet.compress.prune import Prune
 from pocketdet.compress.step import Step
 from pocketdet.model.nearest_name import known_name
 from pocketdet.model.plain_data import PlainData
 
-STEPS: tuple[type[Step], ...] = ()
+STEPS: tuple[type[Step], ...] = (Prune,)
 
-CHOICES: dict[Any, tuple[type, ...]] = {Step: STEPS}
+CHOICES: dict[Any, tuple[type, ...]] = {Step: STEPS, ChannelScore: SCORES}
 """For each protocol that a step's settings can be of, the choices that have a name of their own."""
 
 NOTATION = PlainData(choices=CHOICES, method="apply")

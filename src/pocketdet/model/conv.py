@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pocketdet.model.activation import Activation
+from pocketdet.model.cuts_channels import CutsChannels
 from pocketdet.model.norm import WITHOUT_SHIFT, Norm
 
 
@@ -138,7 +139,9 @@ class GhostConv:
         return nn.Sequential(_Ghost(self, shape, norm, activation))
 
 
-class _Ghost(nn.Module):
+class _Ghost(CutsChannels):
+    cuts = ("out_channels",)
+
     def __init__(
         self, choice: GhostConv, shape: ConvShape, norm: Norm, activation: Activation
     ) -> None:
@@ -188,7 +191,9 @@ class PartialConv:
         )
 
 
-class _OnFirstChannels(nn.Module):
+class _OnFirstChannels(CutsChannels):
+    cuts = ("channels",)
+
     def __init__(self, channels: int, convolution: nn.Module) -> None:
         super().__init__()
         self.channels = channels

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from pocketdet.model.conv import Conv
+from pocketdet.model.cuts_channels import CutsChannels
 from pocketdet.model.layers import Layers
 from pocketdet.model.stage.halving import check_stride, mean_pool
 
@@ -50,7 +51,9 @@ class CSPDense:
         return stage
 
 
-class _CSPDense(nn.Module):
+class _CSPDense(CutsChannels):
+    cuts = ("around",)
+
     def __init__(self, in_channels: int, choice: CSPDense, layers: Layers) -> None:
         super().__init__()
         around = min(in_channels - 1, max(1, int(in_channels * choice.around)))

@@ -1,0 +1,191 @@
+"""Pruning: exact, for every part that a config can name, and by every criterion."""
+
+from dataclasses import replace
+
+from compress_data import TINY, tiny_detector, write_squares
+import pytest
+import torch
+from torch import nn
+
+from pocketdet.compress import CompressionRequest, FineTuning, run_compression
+from pocketdet.compress.channels.ratios import Limits, ranked, strength_for, uniform
+from pocketdet.compress.channels.removal import TOLERANCE, prove_equal, without_units
+from pocketdet.compress.channels.scores import BNScale, Magnitude, Taylor
+from pocketdet.compress.channels.units import find_groups
+from pocketdet.compress.prune import Prune
+from pocketdet.compress.result_folder import save_detector
+from pocketdet.model import (
+    CARAFE,
+    CBAM,
+    ECA,
+    PAN,
+    SE,
+    BiFPN,
+    CoordAtt,
+    CSPDense,
+    DenseStage,
+    Detector,
+    DetectorConfig,
+    FocusStem,
+    GFLHead,
+    Ghost,
+    GhostConv,
+    GlobalContext,
+    GroupedConv,
+    GroupNorm,
+    HGStem,
+    InvertedResidual,
+    L2Norm,
+    LayerNorm,
+    NonLocal,
+    NoNorm,
+    PartialConv,
+    PixelShuffle,
+    PlacedAttention,
+    PReLU,
+    RandWire,
+    RepVGG,
+    SeparableConv,
+    SiLU,
+    SimAM,
+    SSDLiteHead,
+    TopDown,
+    TransposedConv,
+)
+from pocketdet.model.cost import count_macs
+from pocketdet.model.saved_detector import detector_from_data, detector_to_data
+
+NECK = TopDown(channels=16)
+
+CONFIGS: dict[str, DetectorConfig] = {
+    "pelee": TINY,
+    "separable, SE": replace(TINY, conv=SeparableConv(), attention=SE()),
+    "grouped, HGNet": replace(TINY, conv=GroupedConv(), stem=HGStem(hidden=8, channels=16)),
+    "ghost of three, CoordAtt": replace(TINY, conv=GhostConv(ratio=3), attention=CoordAtt()),
+    "partial, focus": replace(TINY, conv=PartialConv(), stem=FocusStem(hidden=8, channels=16)),
+    "group norm, PAN": replace(TINY, norm=GroupNorm(group_channels=4), neck=PAN(channels=16)),
+    "layer norm": replace(TINY, norm=LayerNorm()),
+    "L2 norm, SimAM": replace(TINY, norm=L2Norm(), attention=SimAM()),
+    "no norm, PReLU, non-local": replace(
+        TINY, norm=NoNorm(), activation=PReLU(), attention=NonLocal()
+    ),
+    "CBAM, SiLU": replace(TINY, attention=CBAM(), activation=SiLU()),
+    "ECA, BiFPN": replace(TINY, attention=ECA(), neck=BiFPN(channels=16)),
+    "context, identity start": replace(
+        TINY,
+        attention=(
+            PlacedAttention(block=GlobalContext(), after=("stages",)),
+            PlacedAttention(block=SE(), after=("head",), start="identity"),
+        ),
+    ),
+    "CARAFE": replace(TINY, neck=replace(NECK, upsample=CARAFE(hidden=8))),
+    "pixel shuffle": replace(TINY, neck=replace(NECK, upsample=PixelShuffle())),
+    "transposed": replace(TINY, neck=replace(NECK, upsample=TransposedConv())),
+    "CSP": replace(TINY, stages=(CSPDense(num_layers=2, growth=8),) * 2),
+    "dense": replace(TINY, stages=(DenseStage(num_layers=2, growth=8),) * 2),
+    "ghost": replace(TINY, stages=(Ghost(channels=16, num_layers=2, squeeze=4),) * 2),
+    "inverted": replace(TINY, stages=(InvertedResidual(channels=16, num_layers=2),) * 2),
+    "random wires": replace(TINY, stages=(RandWire(channels=16),) * 2),
+    "RepVGG": replace(TINY, stages=(RepVGG(channels=16, num_layers=2),) * 2),
+    "points": replace(TINY, head=GFLHead(channels=16)),
+    "shared head": replace(TINY, head=SSDLiteHead(channels=16, priors=TINY.head.priors)),
+}
+
+
+def lively(config: DetectorConfig) -> Detector:
+    """A detector in which nothing is zero, one or a mean of nothing by chance of its start."""
+    detector = tiny_detector(config)
+    for module in detector.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, std=0.2)
+    for parameter in detector.parameters():
+        if parameter.dim() < 2 or not bool(parameter.any()):
+            parameter.data += 0.1 * torch.randn_like(parameter)
+    return detector
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_what_is_pruned_equals_what_is_masked_counts_right_and_reloads(name):
+    detector = lively(CONFIGS[name])
+    groups = find_groups(detector)
+    image = torch.randn(1, 3, 64, 64)
+    assert groups.macs([]) == count_macs(detector, image)
+    removed = [unit for group in groups.groups for unit in group.units[1::2]]
+    pruned = without_units(detector, groups, removed)
+    assert prove_equal(pruned, detector, removed) < TOLERANCE
+    assert groups.macs(removed) == count_macs(pruned, image) < groups.macs([])
+    loaded = detector_from_data(detector_to_data(pruned)).eval()
+    for one, other in zip(loaded(image), pruned(image), strict=True):
+        assert torch.equal(one, other)
+    # What was pruned once can be pruned again.
+    again = find_groups(loaded)
+    removed = [unit for group in again.groups for unit in group.units[2::3]]
+    assert prove_equal(without_units(loaded, again, removed), loaded, removed) < TOLERANCE
+
+
+def test_what_predicts_and_what_is_averaged_over_channels_stays_and_is_said():
+    kept = find_groups(lively(CONFIGS["CBAM, SiLU"])).kept
+    assert "laid out anew" in kept["head.class_convs.0"]
+    assert any("mean or maximum over channels in attention" in why for why in kept.values())
+
+
+def test_a_wrong_removal_is_noticed():
+    detector = lively(TINY)
+    groups = find_groups(detector)
+    removed = [group.units[0] for group in groups.groups]
+    pruned = without_units(detector, groups, [group.units[1] for group in groups.groups])
+    with pytest.raises(RuntimeError, match="differs from the masked one"):
+        prove_equal(pruned, detector, removed)
+
+
+@pytest.mark.parametrize("kind", [uniform, ranked])
+@pytest.mark.parametrize("share", [0.7, 0.4])
+def test_the_target_in_macs_is_met_and_not_overshot(kind, share):
+    detector = lively(replace(TINY, head=replace(TINY.head, channels=64)))
+    groups = find_groups(detector)
+    choose = kind(groups, Magnitude().scores(detector, groups, None), Limits())
+    whole = groups.macs([])
+    units = choose(strength_for(choose, lambda units: groups.macs(units), share * whole))
+    assert 0.85 * share < groups.macs(units) / whole <= share
+
+
+def test_the_channels_with_the_smallest_kernels_go():
+    detector = lively(TINY)
+    detector.extras[0].squeeze[0].weight.data[[1, 4]] *= 1e-3
+    groups = find_groups(detector)
+    scores = Magnitude().scores(detector, groups, None)
+    place = next(n for n, g in enumerate(groups.groups) if g.name == "extras.0.squeeze.0")
+    assert set(scores[place].argsort()[:2].tolist()) == {1, 4}
+
+
+@pytest.mark.parametrize("score", [Magnitude(norm="l2"), BNScale(), Taylor(num_batches=2)])
+def test_a_pruned_run_loads_with_fewer_macs(tmp_path, score):
+    save_detector(tmp_path / "detector.pt", lively(TINY))
+    step = Prune(macs=0.5, score=score, stages=2, fine_tune=FineTuning(epochs=1.0))
+    report = run_compression(
+        CompressionRequest(
+            run=tmp_path / "detector.pt",
+            steps=(step,),
+            data=str(write_squares(tmp_path)),
+            out=tmp_path,
+            name="pruned",
+            runtime="eager",
+        )
+    )
+    assert report.steps[0].figures.macs <= 0.5 * report.start.macs
+    loaded = Detector.load(tmp_path / "pruned")
+    assert count_macs(loaded, torch.zeros(1, 3, 64, 64)) == report.steps[0].figures.macs
+    assert report.steps[0].said["figures"]["difference from masked"] < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"macs": 1.5}, "`macs`"),
+        ({"macs": 0.5, "milliseconds": 3.0}, "one target each"),
+        ({"stages": 0}, "at least 1"),
+    ],
+)
+def test_impossible_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Prune(**settings)
