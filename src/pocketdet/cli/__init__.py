@@ -22,6 +22,7 @@ from pocketdet.cli import (
     doctor,
     evaluate,
     judge,
+    export,
     parts,
     predict,
     train,
@@ -50,6 +51,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("bench")(bench.bench)
 app.command("compress")(compress.compress)
+app.command("export")(export.export)
 data_app.command("check")(data_check.check)
 data_app.command("convert")(data_convert.convert)
 data_app.command("get")(data_get.get)

@@ -14,9 +14,11 @@ from pocketdet.evaluate.confusion import confusion_matrix, draw_confusion
 from pocketdet.evaluate.contact_sheet import example_sheet
 from pocketdet.evaluate.curves import draw_pr_curves
 from pocketdet.evaluate.evaluation import Evaluation
+from pocketdet.evaluate.exported import evaluate_file
 from pocketdet.evaluate.output_file import write_bytes, write_figure, write_picture
 from pocketdet.evaluate.run import RunSettings, evaluate_detector
 from pocketdet.model.detector import Detector
+from pocketdet.runtime import Runner, is_exported_file
 
 METRICS, CURVES, CONFUSION, EXAMPLES = (
     "metrics.json",
@@ -46,7 +48,7 @@ class EvaluatedRun:
 
 
 def evaluate_run(
-    detector: Detector,
+    detector: Detector | Runner,
     data: str,
     *,
     split: str = "val",
@@ -54,7 +56,7 @@ def evaluate_run(
     progress: Progress = silent,
     run: str = "",
 ) -> EvaluatedRun:
-    """Evaluate a detector on one split of a data set, given by name or path.
+    """Evaluate a detector, or an exported file, on one split of a data set, given by name or path.
 
     Bad boxes and images are repaired or left out as in training; `repairs` says how many. Classes
     are matched by name, whatever their order.
@@ -64,7 +66,7 @@ def evaluate_run(
     samples = labels_by_name(
         samples, data_classes=dataset.classes, detector_classes=detector.classes
     )
-    evaluation, detections = evaluate_detector(detector, samples, settings, progress=progress)
+    evaluation, detections = _evaluate(detector, samples, settings, progress)
     return EvaluatedRun(
         run=run,
         data=data,
@@ -77,8 +79,24 @@ def evaluate_run(
     )
 
 
+def _evaluate(
+    detector: Detector | Runner,
+    samples: list[Sample],
+    settings: RunSettings | None,
+    progress: Progress,
+) -> tuple[Evaluation, list[Detections]]:
+    if isinstance(detector, Runner):
+        return evaluate_file(detector, samples, settings, progress=progress)
+    return evaluate_detector(detector, samples, settings, progress=progress)
+
+
 def default_folder(run: Path, split: str) -> Path:
-    """Give the folder for an evaluation's files: in the run's folder."""
+    """Give the folder for an evaluation's files: in the run's folder.
+
+    Of an exported file it has the file's name in it, since several may lie side by side.
+    """
+    if is_exported_file(run):
+        return run.parent / f"evaluation-{run.name}-{split}"
     return (run if run.is_dir() else run.parent) / f"evaluation-{split}"
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketdet.conventions.class_list import ClassList
 from pocketdet.conventions.decode_settings import DecodeSettings
 from pocketdet.runtime.card import Card
 from pocketdet.runtime.decode import clip_boxes, decode_outputs
@@ -37,6 +38,11 @@ class Runner:
     def __init__(self, session: Session, card: Card) -> None:
         self._session = session
         self.card = card
+
+    @property
+    def classes(self) -> ClassList:
+        """The class names, by label."""
+        return self.card.classes
 
     def raw(self, images: NDArray[np.uint8]) -> Arrays:
         """Give the file's outputs, by name, for (b, 3, H, W) uint8 RGB pictures of its size.
