@@ -113,9 +113,10 @@ def compared(
     """Look after each seed as the command does, and give the difference at the last look."""
     num_seeds = len(by_seed)
     found = None
-    for k, level in look_levels(num_seeds).items():
+    levels = look_levels(num_seeds)
+    for k, level in levels.items():
         found = difference_of(by_seed[:k], resampled[:, :k], num_images=num_images, level=level)
-        if why_to_stop(found, num_seeds=num_seeds, size=None):
+        if why_to_stop(found, num_seeds=num_seeds, final_level=levels[num_seeds], size=None):
             break
     assert found is not None
     return found

@@ -79,14 +79,37 @@ def test_where_the_images_are_too_few_no_number_of_seeds_helps() -> None:
 
 def test_it_stops_where_nothing_more_can_be_shown_or_need_be() -> None:
     none = difference_of(np.array([1.0, -1.1, 0.1]), np.zeros((5, 3)), num_images=9)
-    assert "hardly" in why_to_stop(none, num_seeds=5, size=None)
+    assert "hardly" in why_to_stop(none, num_seeds=5, final_level=0.034, size=None)
     small = difference_of(np.array([0.01, -0.01]), np.zeros((5, 2)), num_images=9)
-    assert "smaller than 1" in why_to_stop(small, num_seeds=5, size=1.0)
+    assert "smaller than 1" in why_to_stop(small, num_seeds=5, final_level=0.034, size=1.0)
     close = difference_of(np.array([1.0, 0.4]), np.zeros((5, 2)), num_images=9)
-    assert why_to_stop(close, num_seeds=5, size=None) == ""
+    assert why_to_stop(close, num_seeds=5, final_level=0.034, size=None) == ""
     plain = difference_of(np.array([5.0, 5.1, 5.2]), np.zeros((5, 3)), num_images=9)
-    assert "shown" in why_to_stop(plain, num_seeds=5, size=None)
+    assert "shown" in why_to_stop(plain, num_seeds=5, final_level=0.034, size=None)
     assert verdict_on(plain, size=1.0).answer == "better"
+
+
+def test_giving_up_early_hardly_ever_misses_what_the_last_seed_would_have_shown() -> None:
+    """A difference of two standard errors is found as often as without giving up."""
+    rng = np.random.default_rng(5)
+    levels = look_levels(5)
+    found = {True: 0, False: 0}
+    seeds = 0
+    for _ in range(400):
+        by_seed = 2 / np.sqrt(5) + rng.standard_normal(5)
+        stopped = False
+        for k, level in levels.items():
+            one = difference_of(by_seed[:k], np.zeros((2, k)), num_images=9, level=level)
+            found[False] += one.is_shown and k == 5
+            if not stopped and why_to_stop(one, num_seeds=5, final_level=levels[5], size=None):
+                stopped = True
+                found[True] += one.is_shown
+                seeds += k
+        if not stopped:
+            found[True] += one.is_shown
+            seeds += 5
+    assert found[True] > 0.9 * found[False] > 50
+    assert seeds / 400 < 4.7
 
 
 def test_one_seed_is_refused() -> None:

@@ -128,7 +128,10 @@ class _Running:
             return f"all {num_seeds} seeds are done"
         reasons = [
             why_to_stop(
-                found["AP"], num_seeds=self._request.num_seeds, size=self._request.difference
+                found["AP"],
+                num_seeds=self._request.num_seeds,
+                final_level=self._levels[self._request.num_seeds] / self._num_pairs,
+                size=self._request.difference,
             )
             for found in self._against_first().values()
         ]
@@ -145,17 +148,20 @@ class _Running:
     def _level(self) -> float:
         return self._levels[len(next(iter(self._results.values())))]
 
+    @property
+    def _num_pairs(self) -> int:
+        return len(self._request.configs) * (len(self._request.configs) - 1) // 2
+
     def _against_first(self) -> dict[str, dict[str, Difference]]:
         """Compare each with the first; all pairs of configs share the level (Bonferroni)."""
         first, *others = self._request.configs
-        pairs = len(self._request.configs) * len(others) // 2
         return {
             name: differences(
                 self._measured[first],
                 self._measured[name],
                 self._classes,
                 num_images=len(self._samples),
-                level=self._level / pairs,
+                level=self._level / self._num_pairs,
             )
             for name in others
         }

@@ -39,8 +39,10 @@ def verdict_on(difference: Difference, *, size: float) -> Verdict:
     return Verdict(answer=answer, size=size, further_seeds=further)
 
 
-def why_to_stop(difference: Difference, *, num_seeds: int, size: float | None) -> str:
-    """Say why no further seed is needed, or nothing if one is.
+def why_to_stop(
+    difference: Difference, *, num_seeds: int, final_level: float, size: float | None
+) -> str:
+    """Say why no further seed is needed, or nothing if one is; `final_level` is the last look's.
 
     Stopping because nothing can be shown any more never makes a false claim more likely.
     """
@@ -48,18 +50,19 @@ def why_to_stop(difference: Difference, *, num_seeds: int, size: float | None) -
         return "the difference is shown"
     if size is not None and -size < difference.low and difference.high < size:
         return f"any difference is smaller than {size:g}"
-    if difference.num_seeds >= FEWEST_TO_GIVE_UP and _chance(difference, num_seeds) < HOPELESS:
+    chance = _chance(difference, num_seeds, final_level)
+    if difference.num_seeds >= FEWEST_TO_GIVE_UP and chance < HOPELESS:
         return "the remaining seeds would hardly show one"
     return ""
 
 
-def _chance(difference: Difference, num_seeds: int) -> float:
+def _chance(difference: Difference, num_seeds: int, final_level: float) -> float:
     """Estimate how likely the interval at the last seed excludes zero, if the trend goes on."""
     now, final = difference.num_seeds, num_seeds
     if final <= now:
         return 1.0
     variance = difference.seed_variance / final + difference.image_variance
-    half = float(student.isf(difference.level / 2, max(1, final - 1))) * sqrt(variance)
+    half = float(student.isf(final_level / 2, max(1, final - 1))) * sqrt(variance)
     spread = sqrt(difference.seed_variance * (1 / now - 1 / final)) or 1e-12
     above = norm.sf((half - difference.value) / spread)
     return float(above + norm.cdf((-half - difference.value) / spread))
