@@ -9,11 +9,12 @@ from typing import Any
 
 from pocketdet.compress.channels.scores import SCORES, ChannelScore
 from pocketdet.compress.prune import Prune
+from pocketdet.compress.sparsify import Sparsify
 from pocketdet.compress.step import Step
 from pocketdet.model.nearest_name import known_name
 from pocketdet.model.plain_data import PlainData
 
-STEPS: tuple[type[Step], ...] = (Prune,)
+STEPS: tuple[type[Step], ...] = (Prune, Sparsify)
 
 CHOICES: dict[Any, tuple[type, ...]] = {Step: STEPS, ChannelScore: SCORES}
 """For each protocol that a step's settings can be of, the choices that have a name of their own."""

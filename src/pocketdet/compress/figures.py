@@ -10,7 +10,7 @@ import torch
 from pocketdet.compress.latency import Latency
 from pocketdet.model import Detector
 from pocketdet.model.cost import count_macs, count_parameters
-from pocketdet.model.saved_detector import detector_to_data
+from pocketdet.model.saved_detector import compact_data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ def count_cost(detector: Detector) -> tuple[int, int]:
 def checkpoint_bytes(detector: Detector) -> int:
     """Count the bytes of a checkpoint with nothing but the detector."""
     file = io.BytesIO()
-    torch.save(detector_to_data(detector), file)
+    torch.save(compact_data(detector), file)
     return file.getbuffer().nbytes
 
 

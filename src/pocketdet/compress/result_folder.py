@@ -11,7 +11,7 @@ import yaml
 from pocketdet.compress.catalogue import steps_to_data
 from pocketdet.compress.step import Step, StepResult
 from pocketdet.model import Detector
-from pocketdet.model.saved_detector import detector_to_data
+from pocketdet.model.saved_detector import compact_data
 from pocketdet.train.atomic_file import write_atomically
 
 LAST, START = "last.pt", "0-start.pt"
@@ -76,7 +76,7 @@ class ResultFolder:
 
 def save_detector(path: Path, detector: Detector) -> None:
     """Write a checkpoint with nothing but the detector."""
-    data = detector_to_data(detector)
+    data = compact_data(detector)
     write_atomically(path, lambda file: torch.save(data, file))
 
 

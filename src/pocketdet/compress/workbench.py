@@ -89,6 +89,20 @@ class Workbench:
             device=self.device,
         )
 
+    def num_steps(self, detector: Detector, length: FineTuning) -> int:
+        """Say how many steps of the optimizer `fine_tune` makes."""
+        settings = length.settings(self.settings, seed=self.seed)
+        batches = length.limited(
+            training_batches(
+                self.data,
+                detector.contract,
+                settings,
+                world=World(device=self.device),
+                progress=self.progress,
+            )
+        )
+        return settings.epochs * -(-len(batches) // settings.accumulate)
+
     def evaluate(self, detector: Detector) -> dict[str, float]:
         """Score a detector on the validation split, once for the same weights: `SCORES`."""
         known = self._known_scores()

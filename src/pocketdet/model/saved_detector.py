@@ -13,6 +13,7 @@ from pocketdet.model.detector import Detector
 from pocketdet.model.quantized import QuantizedDetector
 from pocketdet.model.quantized.saved import KEY, quantized_from_data, quantized_to_data
 from pocketdet.model.surgery import surgeries_from_data, surgeries_to_data
+from pocketdet.model.zeros import with_zeros, without_zeros
 
 
 def detector_to_data(detector: Detector) -> dict[str, Any]:
@@ -32,8 +33,14 @@ def detector_to_data(detector: Detector) -> dict[str, Any]:
     return data
 
 
+def compact_data(detector: Detector) -> dict[str, Any]:
+    """Give what `detector_to_data` gives, in the least space: zeros are not written."""
+    return without_zeros(detector_to_data(detector))
+
+
 def detector_from_data(data: dict[str, Any]) -> Detector:
     """Rebuild a detector from its config and surgeries, never from the shapes of its weights."""
+    data = with_zeros(data)
     config = config_from_data(data["config"])
     detector = build(config, classes=ClassList.of(data["classes"]))
     for surgery in surgeries_from_data(data.get("surgery", ())):
