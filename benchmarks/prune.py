@@ -3,7 +3,7 @@
     python benchmarks/prune.py RUN DATA --out FOLDER [--epochs 5] [--only prune|sparsify]
 
 Each case is a compression in FOLDER; what is finished is not repeated, what was interrupted goes
-on. The table is written to FOLDER/prune.md after each case. `from scratch` is a detector of the same
+on. The table is written to FOLDER/prune.md after each case. `scratch` is a detector of the same
 recipe, narrower, trained as long as the pruned one was fine-tuned.
 """
 
