@@ -8,13 +8,13 @@ import torch
 
 from pocketdet.conventions import ClassList, Detections, Sample
 from pocketdet.conventions.image_decoding import read_rgb
-from pocketdet.evaluate.colours import class_colour, text_colour
 from pocketdet.evaluate.contact_sheet import contact_sheet, example_sheet
 from pocketdet.evaluate.curves import draw_pr_curves
 from pocketdet.evaluate.draw import draw_detections, draw_truth, side_by_side
 from pocketdet.evaluate.output_file import write_figure, write_picture
 from pocketdet.evaluate.score import evaluate_detections
-from pocketdet.evaluate.tags import place_tags
+from pocketdet.predict.colours import class_colour, text_colour
+from pocketdet.predict.tags import place_tags
 
 CLASSES = ClassList.of(["cat", "dog"])
 

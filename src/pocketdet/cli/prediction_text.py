@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from pocketdet.evaluate.prediction import PredictionReport
+from pocketdet.predict.prediction import PredictionReport
 
 MOST_NAMED = 20
 

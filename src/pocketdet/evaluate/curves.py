@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketdet.evaluate.colours import class_colour
 from pocketdet.evaluate.evaluation import Evaluation
+from pocketdet.predict.colours import class_colour
 
 MOST_NAMED_CLASSES = 20
 

@@ -15,9 +15,10 @@ from pocketdet.evaluate.contact_sheet import example_sheet
 from pocketdet.evaluate.curves import draw_pr_curves
 from pocketdet.evaluate.evaluation import Evaluation
 from pocketdet.evaluate.exported import evaluate_file
-from pocketdet.evaluate.output_file import write_bytes, write_figure, write_picture
+from pocketdet.evaluate.output_file import write_figure, write_picture
 from pocketdet.evaluate.run import RunSettings, evaluate_detector
 from pocketdet.model.detector import Detector
+from pocketdet.predict.output_file import write_bytes
 from pocketdet.runtime import Runner, is_exported_file
 
 METRICS, CURVES, CONFUSION, EXAMPLES = (

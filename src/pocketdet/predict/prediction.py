@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pocketdet.conventions import ClassList, Detections
+from pocketdet.conventions.class_list import ClassList
+from pocketdet.runtime.detections import DetectionArrays
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ class PicturePrediction:
     file: str
     height: int
     width: int
-    detections: Detections
+    detections: DetectionArrays
     drawn: str
 
 
@@ -48,7 +49,7 @@ class VideoPrediction:
     height: int
     width: int
     frames_a_second: float
-    frames: tuple[Detections, ...]
+    frames: tuple[DetectionArrays, ...]
     drawn: str
 
 
@@ -97,7 +98,7 @@ class PredictionReport:
         }
 
 
-def detections_to_data(detections: Detections, classes: ClassList) -> list[dict[str, Any]]:
+def detections_to_data(detections: DetectionArrays, classes: ClassList) -> list[dict[str, Any]]:
     """Give detections as plain data, best first."""
     return [
         {
@@ -114,7 +115,7 @@ def detections_to_data(detections: Detections, classes: ClassList) -> list[dict[
     ]
 
 
-def _frames_to_data(frames: Sequence[Detections], classes: ClassList) -> list[dict[str, Any]]:
+def _frames_to_data(frames: Sequence[DetectionArrays], classes: ClassList) -> list[dict[str, Any]]:
     return [
         {"frame": place, "detections": detections_to_data(frame, classes)}
         for place, frame in enumerate(frames)

@@ -5,33 +5,30 @@ from concurrent.futures import ThreadPoolExecutor
 import json
 from pathlib import Path
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from pocketdet.conventions import UnreadableImage
-from pocketdet.conventions.image_decoding import read_rgb
+from pocketdet.conventions.image_decoding import UnreadableImage, read_rgb
 from pocketdet.data.formats.image_folder import image_ids
 from pocketdet.data.progress import Progress, silent
-from pocketdet.evaluate.draw import draw_detections
-from pocketdet.evaluate.inputs import Inputs
-from pocketdet.evaluate.output_file import write_bytes, write_picture
-from pocketdet.evaluate.prediction import (
+from pocketdet.predict.draw import draw_found
+from pocketdet.predict.inputs import Inputs
+from pocketdet.predict.output_file import write_bytes, write_pixels
+from pocketdet.predict.prediction import (
     DamagedFile,
     PicturePrediction,
     PredictionReport,
     PredictSettings,
     VideoPrediction,
 )
-from pocketdet.evaluate.video import predict_video
-from pocketdet.model.detector import Detector
-from pocketdet.model.evaluation_mode import evaluation_mode
+from pocketdet.predict.predictor import Pixels, Predictor
+from pocketdet.predict.video import predict_video
 
 NUM_READERS = 2
 PREDICTIONS = "predictions.json"
 
 
 def predict_files(
-    detector: Detector,
+    detector: Predictor,
     inputs: Inputs,
     out: Path,
     settings: PredictSettings | None = None,
@@ -55,14 +52,13 @@ def predict_files(
     }
     _refuse_to_overwrite(files, [*pictures.values(), *videos.values()])
     out.mkdir(parents=True, exist_ok=True)
-    with evaluation_mode(detector):
-        outcomes = [
-            *_predict_pictures(detector, pictures, settings, progress),
-            *(
-                predict_video(detector, file, drawn, settings, progress)
-                for file, drawn in videos.items()
-            ),
-        ]
+    outcomes = [
+        *_predict_pictures(detector, pictures, settings, progress),
+        *(
+            predict_video(detector, file, drawn, settings, progress)
+            for file, drawn in videos.items()
+        ),
+    ]
     report = PredictionReport(
         classes=detector.classes,
         score=settings.score,
@@ -75,14 +71,14 @@ def predict_files(
 
 
 def _predict_pictures(
-    detector: Detector,
+    detector: Predictor,
     pictures: dict[Path, Path],
     settings: PredictSettings,
     progress: Progress,
 ) -> Iterator[PicturePrediction | DamagedFile]:
     done = 0
     for chunk in _read_ahead(list(pictures), settings.batch_size):
-        images = [image for _, image in chunk if isinstance(image, Tensor)]
+        images = [image for _, image in chunk if isinstance(image, np.ndarray)]
         found = iter(detector.predict(images, score=settings.score) if images else [])
         for file, image in chunk:
             if isinstance(image, DamagedFile):
@@ -90,11 +86,11 @@ def _predict_pictures(
                 continue
             detections = next(found)
             drawn = pictures[file]
-            write_picture(drawn, draw_detections(image, detections, detector.classes))
+            write_pixels(drawn, draw_found(image, detections, detector.classes))
             yield PicturePrediction(
                 file=str(file),
-                height=int(image.shape[1]),
-                width=int(image.shape[2]),
+                height=image.shape[0],
+                width=image.shape[1],
                 detections=detections,
                 drawn=drawn.name,
             )
@@ -104,7 +100,7 @@ def _predict_pictures(
 
 def _read_ahead(
     files: Sequence[Path], size: int
-) -> Iterator[list[tuple[Path, Tensor | DamagedFile]]]:
+) -> Iterator[list[tuple[Path, Pixels | DamagedFile]]]:
     """Read files in groups, the next group while the last one is worked on."""
     groups = [files[start : start + size] for start in range(0, len(files), size)]
     with ThreadPoolExecutor(NUM_READERS) as pool:
@@ -115,9 +111,9 @@ def _read_ahead(
             yield list(zip(group, (future.result() for future in ready), strict=True))
 
 
-def _read(file: Path) -> Tensor | DamagedFile:
+def _read(file: Path) -> Pixels | DamagedFile:
     try:
-        return torch.from_numpy(read_rgb(file)).permute(2, 0, 1)
+        return read_rgb(file)
     except UnreadableImage as error:
         return DamagedFile(file=str(file), problem=str(error))
 

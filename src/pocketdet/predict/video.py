@@ -5,21 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 from numpy.typing import NDArray
-import torch
-from torch import Tensor
 
-from pocketdet.conventions import Detections
 from pocketdet.data.progress import Progress
-from pocketdet.evaluate.draw import draw_detections
-from pocketdet.evaluate.prediction import DamagedFile, PredictSettings, VideoPrediction
-from pocketdet.model.detector import Detector
+from pocketdet.predict.draw import draw_found
+from pocketdet.predict.prediction import DamagedFile, PredictSettings, VideoPrediction
+from pocketdet.predict.predictor import Pixels, Predictor
+from pocketdet.runtime.detections import DetectionArrays
 
 USUAL_FRAMES_A_SECOND = 25.0  # for files that do not say
 
 
 def predict_video(
-    detector: Detector, file: Path, drawn: Path, settings: PredictSettings, progress: Progress
+    detector: Predictor, file: Path, drawn: Path, settings: PredictSettings, progress: Progress
 ) -> VideoPrediction | DamagedFile:
     """Detect in every frame that OpenCV can read, and write the frames with boxes to `drawn`."""
     capture = cv2.VideoCapture(str(file))
@@ -27,7 +26,7 @@ def predict_video(
     frames_a_second = capture.get(cv2.CAP_PROP_FPS) or USUAL_FRAMES_A_SECOND
     partial = drawn.with_name(f".{drawn.stem}.partial{drawn.suffix}")
     writer: _FrameWriter | None = None
-    found: list[Detections] = []
+    found: list[DetectionArrays] = []
     try:
         for frames in _groups(capture, settings.batch_size):
             writer = writer or _FrameWriter(partial, frames_a_second, frames[0])
@@ -54,8 +53,8 @@ def predict_video(
 
 
 class _FrameWriter:
-    def __init__(self, path: Path, frames_a_second: float, first: Tensor) -> None:
-        self.height, self.width = int(first.shape[1]), int(first.shape[2])
+    def __init__(self, path: Path, frames_a_second: float, first: Pixels) -> None:
+        self.height, self.width = int(first.shape[0]), int(first.shape[1])
         code = cv2.VideoWriter.fourcc(*"mp4v")
         self._writer = cv2.VideoWriter(str(path), code, frames_a_second, (self.width, self.height))
         if not self._writer.isOpened():
@@ -68,8 +67,8 @@ class _FrameWriter:
         self._writer.release()
 
 
-def _groups(capture: cv2.VideoCapture, size: int) -> Iterator[list[Tensor]]:
-    group: list[Tensor] = []
+def _groups(capture: cv2.VideoCapture, size: int) -> Iterator[list[Pixels]]:
+    group: list[Pixels] = []
     for frame in _frames(capture):
         group.append(frame)
         if len(group) == size:
@@ -79,16 +78,16 @@ def _groups(capture: cv2.VideoCapture, size: int) -> Iterator[list[Tensor]]:
         yield group
 
 
-def _frames(capture: cv2.VideoCapture) -> Iterator[Tensor]:
-    """Give (3, H, W) uint8 RGB frames until none can be read."""
+def _frames(capture: cv2.VideoCapture) -> Iterator[Pixels]:
+    """Give (H, W, 3) uint8 RGB frames until none can be read."""
     while True:
         sound, pixels = capture.read()
         if not sound:
             return
-        yield torch.from_numpy(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)).permute(2, 0, 1)
+        yield np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def _drawn_frame(frame: Tensor, detections: Detections, detector: Detector) -> NDArray[Any]:
-    longer_side = int(max(frame.shape[1:]))
-    picture = draw_detections(frame, detections, detector.classes, longer_side=longer_side)
-    return cv2.cvtColor(picture.permute(1, 2, 0).contiguous().numpy(), cv2.COLOR_RGB2BGR)
+def _drawn_frame(frame: Pixels, detections: DetectionArrays, detector: Predictor) -> NDArray[Any]:
+    longer_side = max(frame.shape[:2])
+    picture = draw_found(frame, detections, detector.classes, longer_side=longer_side)
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from pocketdet import recipes
-from pocketdet.evaluate.inputs import Inputs, find_inputs
-from pocketdet.evaluate.predict import PREDICTIONS, predict_files
-from pocketdet.evaluate.prediction import PredictSettings
 from pocketdet.model import Detector, build
+from pocketdet.predict.files import PREDICTIONS, predict_files
+from pocketdet.predict.inputs import Inputs, find_inputs
+from pocketdet.predict.prediction import PredictSettings
 
 
 @pytest.fixture(scope="module")
