@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from pocketdet import recipes
+from pocketdet.evaluate.eager_predictor import EagerPredictor
 from pocketdet.model import Detector, build
 from pocketdet.predict.files import PREDICTIONS, predict_files
 from pocketdet.predict.inputs import Inputs, find_inputs
@@ -63,7 +64,10 @@ def test_a_damaged_file_is_named_and_the_rest_is_done(detector: Detector, tmp_pa
     bad.write_bytes(good.read_bytes()[:40])
     out = tmp_path / "out"
     report = predict_files(
-        detector, find_inputs([str(tmp_path / "in")]), out, PredictSettings(score=0.1, batch_size=2)
+        EagerPredictor(detector),
+        find_inputs([str(tmp_path / "in")]),
+        out,
+        PredictSettings(score=0.1, batch_size=2),
     )
     assert [entry.file for entry in report.damaged] == [str(bad)]
     assert {picture.file for picture in report.pictures} == {str(good), str(same_name)}
@@ -90,7 +94,10 @@ def test_a_video_gives_detections_by_frame_and_a_drawn_video(
     broken.write_bytes(b"no video")
     out = tmp_path / "out"
     report = predict_files(
-        detector, find_inputs([str(video), str(broken)]), out, PredictSettings(batch_size=2)
+        EagerPredictor(detector),
+        find_inputs([str(video), str(broken)]),
+        out,
+        PredictSettings(batch_size=2),
     )
     (found,) = report.videos
     assert (len(found.frames), found.height, found.width) == (5, 48, 64)
@@ -105,5 +112,5 @@ def test_pictures_are_never_written_over(detector: Detector, tmp_path: Path) -> 
     picture = write_image(tmp_path / "x.jpg")
     before = picture.read_bytes()
     with pytest.raises(ValueError, match=r"x\.jpg would be overwritten"):
-        predict_files(detector, find_inputs([str(picture)]), tmp_path)
+        predict_files(EagerPredictor(detector), find_inputs([str(picture)]), tmp_path)
     assert picture.read_bytes() == before

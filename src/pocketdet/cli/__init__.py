@@ -28,6 +28,7 @@ from pocketdet.cli import (
     train,
 )
 from pocketdet.cli.exit_code import ExitCode
+from pocketdet.cli.extras import extra_with
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -61,6 +62,15 @@ def main() -> None:
     """Run a command; a user's error is one sentence on stderr and exit code 2."""
     try:
         app()
+    except ModuleNotFoundError as error:
+        extra = extra_with(error.name or "")
+        if extra is None:
+            raise
+        sys.stderr.write(
+            f"pocketdet: this needs `{error.name}`, which is not installed: "
+            f"pip install 'pocketdet[{extra}]'.\n"
+        )
+        sys.exit(ExitCode.FAILED)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"pocketdet: {error}\n")
         sys.exit(ExitCode.FAILED)
