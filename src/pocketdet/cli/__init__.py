@@ -23,6 +23,7 @@ from pocketdet.cli import (
     evaluate,
     export,
     judge,
+    parity,
     parts,
     predict,
     train,
@@ -53,6 +54,7 @@ app.command("predict")(predict.predict)
 app.command("bench")(bench.bench)
 app.command("compress")(compress.compress)
 app.command("export")(export.export)
+app.command("parity")(parity.parity)
 data_app.command("check")(data_check.check)
 data_app.command("convert")(data_convert.convert)
 data_app.command("get")(data_get.get)

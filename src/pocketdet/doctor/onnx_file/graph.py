@@ -50,6 +50,7 @@ class OnnxGraph:
         }
         self.nodes = [_node(index, node) for index, node in enumerate(model.graph.node)]
         self.constants = initializers
+        self._tensors = {tensor.name: tensor for tensor in model.graph.initializer}
         known = set(self.outputs)
         for node in self.nodes:
             for name in node.outputs:
@@ -61,6 +62,13 @@ class OnnxGraph:
         self.session = runtime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
+
+    def tensor(self, name: str) -> NDArray[Any] | None:
+        """Give a stored tensor by its name, None where there is none of that name."""
+        from onnx import numpy_helper
+
+        stored = self._tensors.get(name)
+        return None if stored is None else numpy_helper.to_array(stored)
 
     def run(self, inputs: Arrays) -> Arrays:
         """Give every result by its name."""

@@ -1,0 +1,38 @@
+"""What `pocketdet parity` does: two names, a data set, a report."""
+
+from dataclasses import dataclass
+
+from pocketdet.data.open import open_dataset
+from pocketdet.data.progress import Progress, silent
+from pocketdet.data.repair import repair
+from pocketdet.evaluate.class_match import labels_by_name
+from pocketdet.parity.compare import compare
+from pocketdet.parity.report import ParityReport
+from pocketdet.parity.subject import open_subject
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParityRequest:
+    """Two sides, and the pictures that they are compared on: the first `images` of a split."""
+
+    first: str
+    second: str
+    data: str
+    split: str = "val"
+    images: int = 32
+
+    def __post_init__(self) -> None:
+        if self.images < 1:
+            raise ValueError(f"`images` must be at least 1; got {self.images}.")
+
+
+def run_parity(request: ParityRequest, *, progress: Progress = silent) -> ParityReport:
+    """Open both sides and compare them; labels are matched with A's classes by name."""
+    first, second = open_subject(request.first), open_subject(request.second)
+    dataset = open_dataset(request.data)
+    chosen = dataset.split(request.split)[: request.images]
+    samples, _ = repair(chosen, dataset.classes)
+    samples = labels_by_name(
+        samples, data_classes=dataset.classes, detector_classes=first.card.classes
+    )
+    return compare(first, second, samples, progress=progress)
