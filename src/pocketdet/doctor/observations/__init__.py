@@ -9,6 +9,7 @@ from typing import Any
 
 from pocketdet.doctor.observations.batch import batch
 from pocketdet.doctor.observations.beside_reference import beside_reference
+from pocketdet.doctor.observations.constant_logits import constant_logits
 from pocketdet.doctor.observations.edges import edges
 from pocketdet.doctor.observations.first_norms import first_norms
 from pocketdet.doctor.observations.gates import gates
@@ -55,6 +56,7 @@ OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
     "shares": shares,
     "beside_reference": beside_reference,
     "loss_start": loss_start,
+    "constant_logits": constant_logits,
     "learning": learning,
     "unregistered": unregistered,
     "optimizing": optimizing,
