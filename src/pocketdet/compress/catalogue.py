@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from pocketdet.compress.channels.scores import SCORES, ChannelScore
+from pocketdet.compress.distill import Distill
 from pocketdet.compress.prune import Prune
+from pocketdet.compress.quantize import Quantize
 from pocketdet.compress.sparsify import Sparsify
 from pocketdet.compress.step import Step
 from pocketdet.model.nearest_name import known_name
 from pocketdet.model.plain_data import PlainData
 
-STEPS: tuple[type[Step], ...] = (Prune, Sparsify)
+STEPS: tuple[type[Step], ...] = (Prune, Sparsify, Quantize, Distill)
 
 CHOICES: dict[Any, tuple[type, ...]] = {Step: STEPS, ChannelScore: SCORES}
 """For each protocol that a step's settings can be of, the choices that have a name of their own."""

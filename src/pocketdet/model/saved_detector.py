@@ -1,17 +1,19 @@
 """A detector as plain data and tensors, for checkpoints. Reading it runs no pickled code."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from pocketdet.conventions import ClassList
 from pocketdet.model.assemble import build
 from pocketdet.model.config_data import config_from_data, config_to_data
 from pocketdet.model.detector import Detector
 from pocketdet.model.quantized import QuantizedDetector
-from pocketdet.model.quantized.saved import KEY, quantized_from_data, quantized_to_data
+from pocketdet.model.quantized.saved import KEY, bits_from_data, quantized_to_data, unpack_weights
 from pocketdet.model.surgery import surgeries_from_data, surgeries_to_data
 from pocketdet.model.zeros import with_zeros, without_zeros
 
@@ -46,9 +48,17 @@ def detector_from_data(data: dict[str, Any]) -> Detector:
     for surgery in surgeries_from_data(data.get("surgery", ())):
         detector.undergo(surgery)
     if KEY in data:
-        return quantized_from_data(data, detector)
-    detector.load_state_dict(data["weights"])
+        detector = QuantizedDetector(detector, bits_from_data(data[KEY]))
+    load_weights(detector, data["weights"])
     return detector
+
+
+def load_weights(detector: Detector, weights: Mapping[str, Tensor]) -> None:
+    """Put a checkpoint's weights into a detector of the same structure."""
+    if isinstance(detector, QuantizedDetector):
+        unpack_weights(detector, weights["packed"])
+    else:
+        detector.load_state_dict(weights)
 
 
 def load_detector(path: Path) -> Detector:

@@ -23,12 +23,13 @@ NEGATIVES_PER_MATCH = 3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LossTerms:
-    """The two terms of each image, summed over its priors and not yet divided.
+    """The terms of each image, summed over its priors and not yet divided.
 
     - `classification`: (b,) softmax cross-entropy of matched priors and hard negatives;
     - `localization`: (b,) smooth L1 over the four deltas of matched priors;
     - `divisor`: (b,) what each image adds to the number that a step's loss is divided by:
-      its matched priors.
+      its matched priors;
+    - `distillation`: (b,) distance from a teacher, where there is one, weighted already.
 
     For a head without priors they are the corresponding terms of `aligned_loss`.
     """
@@ -36,13 +37,16 @@ class LossTerms:
     classification: Tensor
     localization: Tensor
     divisor: Tensor
+    distillation: Tensor | None = None
 
     def named(self) -> dict[str, Tensor]:
-        return {"classification": self.classification, "localization": self.localization}
+        """Give the terms by name, all that there are."""
+        terms = {"classification": self.classification, "localization": self.localization}
+        return terms if self.distillation is None else {**terms, "distillation": self.distillation}
 
     def total(self) -> Tensor:
-        """Add everything up to a scalar; both terms weigh 1, as in the paper."""
-        return self.classification.sum() + self.localization.sum()
+        """Add everything up to a scalar; all terms weigh 1, as in the paper."""
+        return torch.stack([term.sum() for term in self.named().values()]).sum()
 
     def detach(self) -> "LossTerms":
         """Give the same numbers without the graph behind them."""
@@ -50,6 +54,7 @@ class LossTerms:
             classification=self.classification.detach(),
             localization=self.localization.detach(),
             divisor=self.divisor,
+            distillation=None if self.distillation is None else self.distillation.detach(),
         )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from pocketdet.model import Detector
+from pocketdet.model.saved_detector import load_weights
 from pocketdet.train.distributed import World
 from pocketdet.train.ema import WeightAverage
 from pocketdet.train.optimizer import build_optimizer
@@ -53,7 +54,7 @@ class TrainState:
         """Take back what `to_data` gave, and the weights that were at the checkpoint's top."""
         self.detector.load_state_dict(data["weights"])
         if self.average:
-            self.average.detector.load_state_dict(weights_to_use)
+            load_weights(self.average.detector, weights_to_use)
         self.optimizer.load_state_dict(data["optimizer"])
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(data["scaler"])

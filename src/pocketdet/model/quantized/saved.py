@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pocketdet.model.detector import Detector
 from pocketdet.model.quantized.behaviours import key_of
 from pocketdet.model.quantized.codebook import Codebook
 from pocketdet.model.quantized.detector import BitPlan, QuantizedDetector, WeightCode
@@ -85,13 +84,6 @@ def unpack_weights(detector: QuantizedDetector, data: Tensor) -> None:
         if isinstance(grid, WeightGrid):
             numbers = (numbers.to(torch.int16) - grid.high).to(torch.int8)
         detector.get_submodule(name).get_parameter("weight").copy_(grid.values(numbers))
-
-
-def quantized_from_data(data: Mapping[str, Any], detector: Detector) -> QuantizedDetector:
-    """Turn the detector of a checkpoint's config into the quantised one that was saved."""
-    held = QuantizedDetector(detector, bits_from_data(data[KEY]))
-    unpack_weights(held, data["weights"]["packed"])
-    return held
 
 
 def quantized_to_data(detector: QuantizedDetector) -> dict[str, Any]:
