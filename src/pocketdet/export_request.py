@@ -1,7 +1,7 @@
 """What `pocketdet export` does: a run or checkpoint, pictures to prove it on, and a file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from pocketdet.export import Exported, ExportSettings, export_detector
 from pocketdet.export.pictures import real_pictures
 from pocketdet.model.detector import Detector
+from pocketdet.model.quantized import QuantizedDetector
+from pocketdet.model.quantized.onnx_form import onnx_form
 from pocketdet.model.saved_detector import checkpoint_in
 
 
@@ -31,15 +33,31 @@ class ExportRequest:
 
 
 def run_export(request: ExportRequest) -> Exported:
-    """Export and prove; raises `RejectedExport` where the file is not the same detector."""
+    """Export and prove; raises `RejectedExport` where the file is not the same detector.
+
+    A quantised detector is written as the integers that it holds: its precision is int8.
+    """
     detector = Detector.load(request.run)
+    settings, network = request.settings, None
+    if isinstance(detector, QuantizedDetector):
+        settings, network = _in_integers(settings), onnx_form(detector)
     return export_detector(
         detector,
-        request.out or default_file(request.run, request.settings),
-        request.settings,
+        request.out or default_file(request.run, settings),
+        settings,
+        network=network,
         pictures=_pictures(request, detector),
         source=request.run.name if request.run.is_dir() else request.run.absolute().parent.name,
     )
+
+
+def _in_integers(settings: ExportSettings) -> ExportSettings:
+    if settings.to not in ("onnx", "openvino") or settings.precision == "fp16":
+        raise ValueError(
+            "`to` must be onnx or openvino, in int8, for a detector that is quantised; got "
+            f"{settings.to} in {settings.precision}. Export the detector that it was made from."
+        )
+    return replace(settings, precision="int8")
 
 
 def default_file(run: Path, settings: ExportSettings) -> Path:

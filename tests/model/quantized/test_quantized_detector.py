@@ -1,6 +1,7 @@
 """What is evaluated on the grids is what is saved, loaded and exported."""
 
 from dataclasses import replace
+import io
 from pathlib import Path
 import warnings
 
@@ -39,7 +40,9 @@ ALTERED: dict[str, DetectorConfig] = {
     "pelee": TINY,
     "gfl": TINY_POINTS,
     "ssdlite": TINY_SHARED,
-    "cbam and pyramid": replace(TINY, attention=CBAM(), neck=TopDown(channels=16)),
+    "cbam and pyramid": replace(
+        TINY, attention=CBAM(), neck=TopDown(channels=16, upsample=Bilinear())
+    ),
     "se, pan, bilinear": replace(TINY, attention=SE(), neck=PAN(channels=16, upsample=Bilinear())),
     "ghost": replace(TINY, conv=GhostConv()),
     "l2norm": replace(TINY, norm=L2Norm()),
@@ -232,21 +235,29 @@ def test_the_form_for_export_computes_the_same() -> None:
             assert signal_to_noise(one, other) > 60
 
 
-@pytest.mark.slow
-def test_the_exported_file_computes_the_same_with_integer_kernels(tmp_path: Path) -> None:
-    held, _, images = calibrated(code=WeightCode(bits=7))
+def written(held: QuantizedDetector, images: Tensor, *, dynamo: bool) -> bytes:
+    network = RawTensors(onnx_form(held))
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            RawTensors(onnx_form(held)), (images,), dynamo=True, verbose=False
-        )
-    program.save(tmp_path / "held.onnx")
+        if dynamo:
+            program = torch.onnx.export(network, (images,), dynamo=True, verbose=False)
+            return program.model_proto.SerializeToString()
+        file = io.BytesIO()
+        torch.onnx.export(network, (images,), file, dynamo=False, opset_version=18)
+        return file.getvalue()
+
+
+@pytest.mark.parametrize("dynamo", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_the_exported_file_computes_the_same_with_integer_kernels(
+    *, dynamo: bool, tmp_path: Path
+) -> None:
+    held, _, images = calibrated(code=WeightCode(bits=7))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     options.optimized_model_filepath = str(tmp_path / "run.onnx")
     session = onnxruntime.InferenceSession(
-        tmp_path / "held.onnx", options, providers=["CPUExecutionProvider"]
+        written(held, images, dynamo=dynamo), options, providers=["CPUExecutionProvider"]
     )
     found = session.run(None, {session.get_inputs()[0].name: images.numpy()})
     with torch.no_grad():
@@ -259,3 +270,19 @@ def test_the_exported_file_computes_the_same_with_integer_kernels(tmp_path: Path
     assert kinds.count("QLinearConv") == convolutions
     assert not {"Conv", "FusedConv"} & set(kinds)
     assert kinds.count("QLinearConcat") >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gfl", "cbam and pyramid", "l2norm", "transposed and silu"])
+def test_altered_detectors_are_exported_too(name: str) -> None:
+    held, _, images = calibrated(ALTERED[name], code=WeightCode(bits=7))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        written(held, images, dynamo=False), options, providers=["CPUExecutionProvider"]
+    )
+    found = session.run(None, {session.get_inputs()[0].name: images.numpy()})
+    with torch.no_grad():
+        true = held(images)
+    for one, other in zip(found, true, strict=False):
+        assert signal_to_noise(torch.from_numpy(np.asarray(one)), other) > 20

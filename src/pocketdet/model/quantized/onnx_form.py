@@ -1,22 +1,19 @@
 """The form of a quantised detector that exporters write: integers, with Q and DQ around them."""
 
 from copy import deepcopy
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pocketdet.model.quantized.behaviours import bias_steps, is_integer_kernel, key_of
 from pocketdet.model.quantized.detector import QuantizedDetector
+from pocketdet.model.quantized.onnx_operators import dequantize_linear, quantize_linear
 from pocketdet.model.quantized.plan import Placement, Plan
 from pocketdet.model.quantized.uniform import LEAST_SCALE, ActivationGrid, WeightGrid
 
-OPSET = 13
-"""The first with a scale for each channel."""
-
 
 def onnx_form(detector: QuantizedDetector) -> QuantizedDetector:
-    """Give a copy in evaluation mode that `torch.onnx.export` (dynamo) writes as QDQ.
+    """Give a copy in evaluation mode that `torch.onnx.export` writes as QDQ.
 
     Weights are int8 initialisers, biases int32. A codebook's weights are written as the float32
     values that they stand for: no runtime looks them up. Outside an export the copy computes what
@@ -91,8 +88,8 @@ class _WrittenGrid(nn.Module):
             return self.grid(values)
         if self.limits is not None:  # The file's type is uint8; fewer bits are a narrower range.
             values = values.clamp(*self.limits)
-        held = _symbol("QuantizeLinear", (values, self.scale, self.zero_point), torch.uint8, values)
-        return _symbol("DequantizeLinear", (held, self.scale, self.zero_point), None, values)
+        held = quantize_linear(values, self.scale, self.zero_point)
+        return dequantize_linear(held, self.scale, self.zero_point)
 
 
 class _WrittenKernel(nn.Module):
@@ -120,17 +117,10 @@ class _WrittenKernel(nn.Module):
     def forward(self) -> tuple[Tensor, Tensor | None]:
         if not is_exporting():
             return self._computed()
-        weight = _symbol(
-            "DequantizeLinear",
-            (self.weight, self.scale, self.zero_point),
-            None,
-            self.weight,
-            axis=0,
-        )
+        weight = dequantize_linear(self.weight, self.scale, self.zero_point, axis=0)
         if not self.has_bias:
             return weight, None
-        inputs = (self.bias, self.bias_scale, self.bias_zero)
-        return weight, _symbol("DequantizeLinear", inputs, None, self.bias, axis=0)
+        return weight, dequantize_linear(self.bias, self.bias_scale, self.bias_zero, axis=0)
 
     def _computed(self) -> tuple[Tensor, Tensor | None]:
         scale = self.scale.reshape(-1, *[1] * (self.weight.dim() - 1))
@@ -141,11 +131,3 @@ class _WrittenKernel(nn.Module):
 def is_exporting() -> bool:
     """Say whether an exporter runs the network to see its operations."""
     return torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
-
-
-def _symbol(
-    name: str, inputs: tuple[Tensor, ...], dtype: torch.dtype | None, like: Tensor, **attrs: Any
-) -> Tensor:
-    return torch.onnx.ops.symbolic(
-        name, inputs, attrs, dtype=dtype or torch.float32, shape=like.shape, version=OPSET
-    )

@@ -103,7 +103,7 @@ class _Planner:
         mixed = self._mixed()
         for place, operation in enumerate(self.operations):
             first = self.grid_of.get(operation.reads[0]) if operation.reads else None
-            if operation.kind in SAME_GRID and first is not None:
+            if operation.kind in SAME_GRID and first is not None and self.needed[place]:
                 self.grid_of[place] = first
             elif self._wants_grid(place) and place not in mixed:
                 self.grid_of[place] = operation.name
