@@ -1,6 +1,7 @@
 """`pocketdet compare`, from the command line to its folder."""
 
 from dataclasses import replace
+import inspect
 import json
 from pathlib import Path
 
@@ -119,6 +120,31 @@ def test_side_by_side_gives_what_one_after_the_other_does(place) -> None:
         compare(place, *arguments, "--out", str(place / "beside"), "--jobs", "2").stdout
     )
     assert one["against"] == two["against"]
+
+
+def test_its_flags_are_these() -> None:
+    """A setting goes into --settings; the command line does not grow."""
+    (command,) = (one for one in app.registered_commands if one.name == "compare")
+    flags = set(inspect.signature(command.callback).parameters) - {"configs", "as_json"}
+    assert flags == {
+        "augmentation",
+        "batch_size",
+        "budget",
+        "data",
+        "device",
+        "difference",
+        "epochs",
+        "jobs",
+        "learning_rate",
+        "out",
+        "seed",
+        "seeds",
+        "settings",
+        "split_train",
+        "split_val",
+        "train_images",
+        "val_images",
+    }
 
 
 def test_a_time_is_read_in_seconds_minutes_and_hours() -> None:
