@@ -3,12 +3,13 @@
 from itertools import combinations
 from statistics import mean
 
-from bisect_toy import Counting, Letters
+from bisect_toy import Counting, Letters, change
 import pytest
 
 from pocketdet.bisect.log import Forgetful
 from pocketdet.bisect.minimal import ddmin, most_judgements, smallest_guilty_set
 from pocketdet.bisect.search import Search
+from pocketdet.bisect.space import CannotBeMade
 
 SEVEN, EIGHT = "abcdefg", "abcdefgh"
 
@@ -112,3 +113,30 @@ def test_halving_asks_less_than_ddmin() -> None:
     plain = [cost(ddmin, culprit) for culprit in EIGHT]
     assert max(halving) <= 4
     assert mean(halving) < mean(plain)
+
+
+class Neck(Letters):
+    """`n` is a part that was not there, taken apart into `nb` and what it brings."""
+
+    def needed_by(self, of):
+        return change("nb") if of.field in ("nx", "ny") else None
+
+    def make(self, changes):
+        names = super().make(changes)
+        if names & {"nx", "ny"} and "nb" not in names:
+            raise CannotBeMade("nb first")
+        return names
+
+
+def test_what_a_guilty_part_stands_on_is_not_guilty_with_it() -> None:
+    space = Neck("abnc", inside={"n": "bxy"})
+    assert found_by(space, Counting([["nx"], ["ny"], ["c"]])) == [{"nx"}, {"ny"}, {"c"}]
+
+
+def test_what_stands_on_a_guilty_part_is_taken_out_with_it() -> None:
+    search = Search(Neck("abnc", inside={"n": "bxy"}), Counting([["nb"]]), memory=Forgetful())
+    progress = search.run()
+    assert [c.field for c in progress.guilty] == ["nb"]
+    assert {c.field for c in progress.left_out} == {"nx", "ny"}
+    assert progress.ended.startswith("The rest is healthy")
+    assert progress.found[0].judgement.is_faulty

@@ -10,7 +10,6 @@ from pocketdet.bisect.search import Progress
 from pocketdet.bisect.space import Space
 from pocketdet.bisect.training_judge import TrainingJudge
 from pocketdet.edit.config_changes import Change
-from pocketdet.model import DetectorConfig
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
@@ -96,7 +95,7 @@ def _change_text(change: Mapping[str, Any]) -> str:
 
 
 def draw_curves(
-    progress: Progress, training: TrainingJudge, space: Space[DetectorConfig]
+    progress: Progress, training: TrainingJudge[Any], space: Space[Any]
 ) -> bytes | None:
     """Draw the training loss of both ends and of every set that was trained, as a PNG.
 

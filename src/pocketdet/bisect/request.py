@@ -6,11 +6,12 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Literal, get_args
 
+from pocketdet.bisect.conduct import LOG, Clock, conduct, numbered
 from pocketdet.bisect.config_space import ConfigSpace
 from pocketdet.bisect.doctor_judge import BothJudges, DoctorJudge
 from pocketdet.bisect.log import Log
 from pocketdet.bisect.result import BisectResult, write_result
-from pocketdet.bisect.search import Asked, Search
+from pocketdet.bisect.search import Asked
 from pocketdet.bisect.training_judge import TrainingJudge
 from pocketdet.bisect.trial_trainer import JUDGE_SETTINGS, TrialTrainer
 from pocketdet.bisect.verdict import Judge
@@ -26,10 +27,6 @@ from pocketdet.trial.trial import own_parts
 
 JudgeName = Literal["train", "doctor", "both"]
 Tell = Callable[[str], None]
-
-
-class OutOfTime(Exception):
-    """The time that the user gave is up."""
 
 
 def check_judge(name: str) -> JudgeName:
@@ -79,7 +76,7 @@ class Judges:
     """What judges, and its parts where the page wants them."""
 
     judge: Judge[DetectorConfig]
-    training: TrainingJudge | None
+    training: TrainingJudge[DetectorConfig] | None
     doctor: DoctorJudge | None
 
 
@@ -131,39 +128,26 @@ def run_bisect(
     Ctrl-C and the end of the time hand back what there is; the same command with the same folder
     goes on. Raises `ValueError` for what cannot be searched.
     """
-    start = monotonic()
+    clock = Clock(start=monotonic(), max_minutes=request.max_minutes)
     healthy, altered = find_config(request.healthy), find_config(request.altered)
     data = open_trial_data(request.source, progress=progress)
     space = ConfigSpace(healthy, altered, classes=data.data.classes)
-    folder = request.out or _numbered(Path("bisects"), Path(request.altered).stem)
-    log = Log(folder / "judgements.jsonl", about=_about(request, healthy, altered, data))
+    folder = request.out or numbered(Path("bisects"), Path(request.altered).stem)
+    log = Log(folder / LOG, about=_about(request, healthy, altered, data))
     judges = make_judges(request, healthy, data, folder / "trials", tell)
-    clock = _Clock(start, request.max_minutes)
-
-    def tell_asked(one: Asked) -> None:
-        asked(one)
-        clock.check()
-
-    search = Search(space, judges.judge, memory=log, tell=tell_asked)
-    stopped = ""
-    try:
-        search.run()
-    except KeyboardInterrupt:
-        stopped = "it was stopped"
-    except OutOfTime:
-        stopped = f"the {request.max_minutes:g} minutes are up"
+    progress_made, stopped = conduct(space, judges.judge, log=log, clock=clock, asked=asked)
     result = BisectResult(
         healthy=request.healthy,
         altered=request.altered,
         judge=request.judge,
         data=request.source.data,
         folder=folder,
-        progress=search.progress,
-        mended=_mended(space, search),
+        progress=progress_made,
+        mended=space.make(progress_made.rest) if progress_made.found else None,
         altered_config=altered,
-        stopped="" if search.progress.is_complete else stopped,
+        stopped=stopped,
         scales=tuple(judges.training.scales) if judges.training else (),
-        minutes=(monotonic() - start) / 60,
+        minutes=clock.minutes,
     )
     doctor = judges.doctor
     if request.ask_doctor and doctor is None and result.is_faulty:
@@ -187,28 +171,6 @@ def _about(
         "data": data.fingerprint,
         "settings": settings,
     }
-
-
-@dataclass(frozen=True)
-class _Clock:
-    start: float
-    max_minutes: float | None
-
-    def check(self) -> None:
-        if self.max_minutes is not None and monotonic() - self.start > 60 * self.max_minutes:
-            raise OutOfTime
-
-
-def _mended(space: ConfigSpace, search: Search[DetectorConfig]) -> DetectorConfig | None:
-    """Make what is left when the guilty changes are taken out."""
-    return space.make(search.progress.rest) if search.progress.found else None
-
-
-def _numbered(parent: Path, stem: str) -> Path:
-    number = 1
-    while (parent / f"{stem}-{number}").exists():
-        number += 1
-    return parent / f"{stem}-{number}"
 
 
 @dataclass(frozen=True, kw_only=True)

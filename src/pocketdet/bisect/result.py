@@ -34,7 +34,7 @@ class BisectResult:
     folder: Path
     progress: Progress
     mended: DetectorConfig | None
-    altered_config: DetectorConfig
+    altered_config: DetectorConfig | None
     stopped: str
     scales: tuple[Scale, ...]
     minutes: float
@@ -91,7 +91,7 @@ class BisectResult:
 
 
 def write_result(
-    result: BisectResult, training: TrainingJudge | None, space: Space[DetectorConfig]
+    result: BisectResult, training: TrainingJudge[Any] | None, space: Space[Any]
 ) -> None:
     """Write result.json, page.html, curves.png and, once something is found, mended.yaml."""
     folder = result.folder
@@ -108,6 +108,7 @@ def write_result(
 def mended_text(result: BisectResult, folder: Path) -> str:
     """Write the mended config as what differs from the altered one."""
     assert result.mended is not None
+    assert result.altered_config is not None
     altered, mended = config_to_data(result.altered_config), config_to_data(result.mended)
     base = result.altered
     if base.endswith((".yaml", ".yml")):

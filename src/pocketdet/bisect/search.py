@@ -97,7 +97,7 @@ class Search(Generic[Subject]):
                 return progress
             progress.smallest = progress.rest
             guilty = self._downwards(smallest_guilty_set(progress.rest, self._is_faulty))
-            self._take_out(guilty)
+            self._take_out(self._without_needed(guilty))
         progress.ended = "Every change was found guilty."
         return progress
 
@@ -181,7 +181,7 @@ class Search(Generic[Subject]):
             extra = most_judgements(len(parts))
             self._left = (most_for_one(len(parts)), self._left[1] + extra)
             self.progress.smallest = parts
-            guilty = self._without_needed(smallest_guilty_set(parts, self._is_faulty))
+            guilty = smallest_guilty_set(parts, self._is_faulty)
 
     def _without_needed(self, guilty: tuple[Change, ...]) -> tuple[Change, ...]:
         """Leave out what is there only because another guilty change cannot be made without it."""
@@ -193,7 +193,7 @@ class Search(Generic[Subject]):
         rest = tuple(self._opened(progress.rest, guilty))
         gone = {d for change in guilty for d in dependents(self._space, change, rest)} - {*guilty}
         rest = tuple(change for change in rest if change not in guilty and change not in gone)
-        alone = self._seen.get(frozenset(guilty)) or self._seen[frozenset(progress.smallest)]
+        alone = self._seen[frozenset(progress.smallest)]
         progress.found.append(GuiltySet(changes=guilty, judgement=alone))
         more = self._cannot_stay(rest)
         progress.left_out = (*progress.left_out, *gone, *more)

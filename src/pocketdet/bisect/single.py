@@ -46,7 +46,9 @@ def judge_config(
     return judge_by_learning(judges.training, config, request.tolerance)
 
 
-def judge_by_learning(judge: TrainingJudge, config: DetectorConfig, tolerance: float) -> Judgement:
+def judge_by_learning(
+    judge: TrainingJudge[DetectorConfig], config: DetectorConfig, tolerance: float
+) -> Judgement:
     """Train the healthy end until it has learned much more than seeds scatter, then the config."""
     if not judge.trainer.have_equal_losses(judge.healthy, config):
         return judge.open(config)

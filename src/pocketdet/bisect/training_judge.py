@@ -9,30 +9,33 @@ seed leaves that open, more follow, and where all do, the answer is "undecided".
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from pocketdet.bisect.scale import FAULTY_FROM, PLAIN, SEPARATE, Scale, scale_between
 from pocketdet.bisect.signals import SCORES, SIGNALS
 from pocketdet.bisect.verdict import Judgement, Verdict
-from pocketdet.model import DetectorConfig
 from pocketdet.trial import TrialResult
 
 FIRST_STEPS = 40
 TOLERANCE = 0.25
 
 
-class Trainer(Protocol):
+Subject = TypeVar("Subject")
+Trained = TypeVar("Trained", contravariant=True)
+
+
+class Trainer(Protocol[Trained]):
     """Trains a config with a seed for some steps; the same question is answered from memory."""
 
-    def __call__(self, config: DetectorConfig, *, seed: int, steps: int) -> TrialResult: ...
+    def __call__(self, config: Trained, *, seed: int, steps: int) -> TrialResult: ...
 
-    def have_equal_losses(self, one: DetectorConfig, other: DetectorConfig) -> bool:
+    def have_equal_losses(self, one: Trained, other: Trained) -> bool:
         """Say whether two configs predict the same, so that their losses can be compared."""
         ...
 
 
 @dataclass(kw_only=True)
-class TrainingJudge:
+class TrainingJudge(Generic[Subject]):
     """Tells faulty from healthy by short trainings.
 
     - `num_seeds`: of both ends, and so of the scale; `most_seeds`: of a subject that is close;
@@ -41,8 +44,8 @@ class TrainingJudge:
     - `tell`: is told what is being trained.
     """
 
-    trainer: Trainer
-    healthy: DetectorConfig
+    trainer: Trainer[Subject]
+    healthy: Subject
     num_seeds: int = 3
     most_seeds: int = 5
     most_steps: int = 640
@@ -58,7 +61,7 @@ class TrainingJudge:
             )
         self._by_divergence: int | None = None
 
-    def open(self, faulty_end: DetectorConfig, *, known: Judgement | None = None) -> Judgement:
+    def open(self, faulty_end: Subject, *, known: Judgement | None = None) -> Judgement:
         """Find the least steps that tell an end from the healthy one, and lay the scale.
 
         What was said before is said again from the same trainings, which are kept.
@@ -89,13 +92,13 @@ class TrainingJudge:
         why = f"worse than the healthy end after {scale.steps} steps: {_gap(scale)}"
         return Judgement(verdict=Verdict.FAULTY, why=why, measured=scale.to_data())
 
-    def __call__(self, subject: DetectorConfig) -> Judgement:
+    def __call__(self, subject: Subject) -> Judgement:
         """Train a subject with one seed, and with more as long as it is close to the middle."""
         if self._by_divergence is not None:
             return self._diverging(subject, self._by_divergence)
         return self._placed(subject, self.scales[-1], FAULTY_FROM)
 
-    def _is_small(self, rest: DetectorConfig) -> Judgement | None:
+    def _is_small(self, rest: Subject) -> Judgement | None:
         """Say whether what is left is healthy, measured by the first fault."""
         first = self.scales[0]
         judgement = self._placed(rest, first, self.tolerance)
@@ -103,7 +106,7 @@ class TrainingJudge:
             return None
         return judgement
 
-    def _placed(self, subject: DetectorConfig, scale: Scale, limit: float) -> Judgement:
+    def _placed(self, subject: Subject, scale: Scale, limit: float) -> Judgement:
         values: list[float] = []
         where, error = 0.0, float("inf")
         for seed in range(self.most_seeds):
@@ -133,7 +136,7 @@ class TrainingJudge:
         }
         return Judgement(verdict=verdict, why=why, measured=measured)
 
-    def _diverging(self, subject: DetectorConfig, steps: int) -> Judgement:
+    def _diverging(self, subject: Subject, steps: int) -> Judgement:
         result = self.trainer(subject, seed=0, steps=steps)
         if result.outcome == "diverged":
             return _diverged(result, steps)
@@ -143,7 +146,7 @@ class TrainingJudge:
             measured={"steps": steps, "diverged": False},
         )
 
-    def _ladder(self, faulty_end: DetectorConfig, start: int) -> Scale | None:
+    def _ladder(self, faulty_end: Subject, start: int) -> Scale | None:
         names = SIGNALS if self.trainer.have_equal_losses(self.healthy, faulty_end) else SCORES
         steps, best = start, None
         while True:
@@ -157,7 +160,7 @@ class TrainingJudge:
                 return best
             steps *= 2
 
-    def _trained(self, config: DetectorConfig, steps: int, what: str) -> list[TrialResult]:
+    def _trained(self, config: Subject, steps: int, what: str) -> list[TrialResult]:
         results: list[TrialResult] = []
         for seed in range(self.num_seeds):
             self.tell(f"{what}, seed {seed + 1}, {steps} steps")

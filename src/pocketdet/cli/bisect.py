@@ -1,22 +1,39 @@
 """`pocketdet bisect`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pocketdet.cli.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from pocketdet.bisect.result import BisectResult
 
 
 def bisect(
     healthy: Annotated[str, typer.Argument(help="A recipe's name or a config file that trains.")],
     altered: Annotated[str, typer.Argument(help="The same after the changes.")],
     *,
-    data: Annotated[str, typer.Option(help="A data set's folder, or `digits`.")],
+    data: Annotated[
+        str | None, typer.Option(help="A data set's folder, or `digits`; for configs.")
+    ] = None,
+    modules: Annotated[
+        bool, typer.Option("--modules", help="HEALTHY and ALTERED are module:name of networks.")
+    ] = False,
+    input: Annotated[
+        str, typer.Option(help="With --modules: what the networks take, as in `pocketdet doctor`.")
+    ] = "2x3x128x128",
+    loss: Annotated[
+        str | None, typer.Option(help="With --modules: module:name of (model, inputs) to a scalar.")
+    ] = None,
     judge: Annotated[
-        str,
-        typer.Option(help="train (blind), doctor (trains nothing) or both (the doctor first)."),
-    ] = "both",
+        str | None,
+        typer.Option(
+            help="train (blind), doctor (trains nothing) or both (the doctor first); both, and "
+            "doctor for --modules without --loss."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The bisect's folder; one that exists is gone on with.")
     ] = None,
@@ -42,15 +59,34 @@ def bisect(
 
     Exit code 0: no fault, or the ends do not differ by more than noise; 1: guilty changes.
     """
+    from pocketdet.bisect.module_request import ModuleRequest, run_module_bisect
     from pocketdet.bisect.request import BisectRequest, check_judge, run_bisect
-    from pocketdet.cli.bisect_text import bisect_display, show_bisect
+    from pocketdet.cli.bisect_text import bisect_display
     from pocketdet.training_data import DataSource
 
+    if modules:
+        module_request = ModuleRequest(
+            healthy=healthy,
+            altered=altered,
+            input=input,
+            loss=loss,
+            judge=judge or ("doctor" if loss is None else "both"),
+            out=out,
+            num_seeds=seeds,
+            tolerance=tolerance,
+            max_minutes=max_minutes,
+        )
+        with bisect_display() as display:
+            result = run_module_bisect(module_request, asked=display.asked, tell=display.tell)
+        _end(result, as_json=as_json)
+        return
+    if data is None:
+        raise ValueError("`--data` must be a data set's folder, or `digits`; it was not given.")
     request = BisectRequest(
         healthy=healthy,
         altered=altered,
         source=DataSource(data=data, split_train=split_train, split_val=split_val),
-        judge=check_judge(judge),
+        judge=check_judge(judge or "both"),
         out=out,
         ask_doctor=ask_doctor,
         num_seeds=seeds,
@@ -65,6 +101,12 @@ def bisect(
         result = run_bisect(
             request, progress=display.progress, asked=display.asked, tell=display.tell
         )
+    _end(result, as_json=as_json)
+
+
+def _end(result: "BisectResult", *, as_json: bool) -> None:
+    from pocketdet.cli.bisect_text import show_bisect
+
     show_bisect(result, as_json=as_json)
     if result.is_faulty:
         raise typer.Exit(ExitCode.FINDINGS)
