@@ -1,14 +1,18 @@
 """Quantisation as a step: ranges, what is undone, budgets, further training, and its file."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from compress_data import tiny_detector
+from compress_data import tiny_detector, write_squares
+import onnx
 import pytest
 from small_bench import tiny_bench
 import torch
 from torch import Tensor
+from typer.testing import CliRunner
 
+from pocketdet.cli import app
 from pocketdet.compress.catalogue import steps_from_data, steps_to_data
 from pocketdet.compress.quantize import Quantize
 from pocketdet.compress.quantize.allocation import Option, allocate
@@ -184,3 +188,23 @@ def test_wrong_settings_are_refused(wrong: dict[str, object], message: str) -> N
 def test_what_is_quantised_already_is_refused(detector: Detector, bench: Workbench) -> None:
     with pytest.raises(ValueError, match="quantised already"):
         Quantize().apply(quantized(detector), bench)
+
+
+@pytest.mark.slow
+def test_the_command_quantises_and_what_it_gives_is_exported(tmp_path: Path) -> None:
+    detector = tiny_detector()
+    torch.save(detector_to_data(detector), tmp_path / "start.pt")
+    data = str(write_squares(tmp_path))
+    how = "{Quantize: {images: 4, lose: 100}}"
+    folder = tmp_path / "out" / "held"
+    asked = ["compress", str(tmp_path / "start.pt"), "--data", data, "--how", how]
+    asked += ["--out", str(tmp_path / "out"), "--name", "held"]
+    run = CliRunner().invoke(app, asked)
+    assert run.exit_code == 0, run.output
+    assert isinstance(Detector.load(folder / "last.pt"), QuantizedDetector)
+    file = tmp_path / "model.onnx"
+    asked = ["export", str(folder / "last.pt"), "--to", "onnx", "--out", str(file), "--data", data]
+    run = CliRunner().invoke(app, asked)
+    assert run.exit_code == 0, run.output
+    kinds = Counter(node.op_type for node in onnx.load(file).graph.node)
+    assert kinds["DequantizeLinear"] > kinds["Conv"] > 20

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from pocketdet.model import Detector
 from pocketdet.model.fold import fold_batch_norm
+from pocketdet.model.quantized import QuantizedDetector
+from pocketdet.model.quantized.onnx_form import onnx_form
 
 
 class Runtime(Protocol):
@@ -45,7 +47,7 @@ class _RawTensors(nn.Module):
 
 
 class OnnxRuntime:
-    """ONNX Runtime on the CPU, float32, with each batch norm folded before."""
+    """ONNX Runtime on the CPU, with each batch norm folded before."""
 
     name = "onnxruntime"
     remedy = "`pip install onnx onnxruntime`, or choose `eager`."
@@ -93,8 +95,13 @@ class Eager:
 
 @torch.no_grad()
 def raw_network_as_onnx(detector: Detector, images: Tensor) -> bytes:
-    """Export what gives raw class and box outputs, for a batch of this size."""
-    network = _RawTensors(fold_batch_norm(detector).cpu()).eval()
+    """Export what gives raw class and box outputs, for a batch of this size.
+
+    A quantised detector is written as the integers that it holds.
+    """
+    is_quantised = isinstance(detector, QuantizedDetector)
+    written = onnx_form(detector) if is_quantised else fold_batch_norm(detector)
+    network = _RawTensors(written.cpu()).eval()
     file: Any = io.BytesIO()
     with warnings.catch_warnings():
         # Tracing, deprecated since, takes a tenth of the newer exporter's time. It fixes the
