@@ -42,5 +42,5 @@ def test_is_clear_for_bounded_gates_and_other_products(name: str) -> None:
 def test_reads_well() -> None:
     (finding,) = examined(UNBOUNDED["places"], "unbounded-gate").findings
     assert finding.evidence == snapshot(
-        "These 2×16×16×16 features are multiplied by the bare result of `convolution` in `to_one`, which is computed from them and reaches from -1.1 to 0.86."
+        "These 2×16×16×16 features are multiplied by the bare result of `convolution` in `to_one`, which is computed from them and reaches from -1.1 to 0.85."
     )

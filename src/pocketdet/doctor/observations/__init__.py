@@ -7,6 +7,7 @@ the name that others ask for. To add one, add a file and a line here.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pocketdet.doctor.observations.answers import answers
 from pocketdet.doctor.observations.batch import batch
 from pocketdet.doctor.observations.beside_reference import beside_reference
 from pocketdet.doctor.observations.constant_logits import constant_logits
@@ -37,6 +38,7 @@ from pocketdet.doctor.observations.training_pass import training_pass
 from pocketdet.doctor.observations.unregistered import unregistered
 
 OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
+    "answers": answers,
     "batch": batch,
     "settled": settled,
     "trace": trace,

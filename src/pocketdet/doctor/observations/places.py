@@ -13,6 +13,7 @@ from pocketdet.doctor.trace.graph import Value
 
 NUM_PROBES = 4  # noise patterns; each costs three passes
 STEP = 2e-3  # of the image's spread: small against kinks, large against rounding
+LOST = 64  # roundings of a value: a smaller change of it, such as of a box in pixels, says nothing
 MERGES = ("add", "add_", "sub", "sub_", "mul", "mul_", "cat")
 LEAST_SIDE = 8  # cells; on a smaller map the border is everywhere
 MOST_MERGES = 80
@@ -192,6 +193,9 @@ def _look(results: list[Tensor], height: int, width: int) -> Look:
         for by in (plain, by_x, by_y)
     )
     total = power.sum(0).clamp_min(1e-30)
+    rounding = LOST * torch.finfo(base.dtype).eps * base.abs()
+    is_clear = (total / len(plain)).sqrt() > rounding
+    power, x, y = power * is_clear, x * is_clear, y * is_clear
     variance = torch.zeros_like(base)
     for by, moment, side in ((by_x, x, width), (by_y, y, height)):
         middle = moment.sum(0) / total

@@ -1,7 +1,7 @@
 """The network as it would be after a little training: nothing hidden by how it starts."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
 
 from pocketdet.doctor.patient import copy_of
@@ -9,6 +9,7 @@ from pocketdet.doctor.trace import Call
 
 NUM_BATCHES = 4
 SPREAD = 0.1
+MIRRORED = ((-1, -2), (-1,), (-2,))  # axes of places
 
 
 def settled(model: nn.Module, batch: Call) -> nn.Module:
@@ -45,12 +46,28 @@ def calibrate(model: nn.Module, batch: Call) -> None:
         module.momentum = None  # pyright: ignore[reportArgumentType] - torch's way to say "all batches alike"
     try:
         for number in range(NUM_BATCHES):
-            call = batch if number == 0 else batch.with_other_samples(slice(None))
+            call = batch if number == 0 else _like(batch, number)
             call(model)
     finally:
         for module, momentum in zip(fresh, momenta, strict=True):
             module.eval()
             module.momentum = momentum
+
+
+def _like(batch: Call, number: int) -> Call:
+    """Give another batch of the same kind: images are mirrored, in one of three ways.
+
+    Drawn noise would not do beside pictures: strides average it away, so that statistics of both
+    fit neither, and what is a little too large after each norm grows from norm to norm.
+    """
+    if not any(_is_image(tensor) for _, tensor in batch.tensors()):
+        return batch.with_other_samples(slice(None))
+    axes = MIRRORED[number % len(MIRRORED)]
+    return batch.mapped(lambda tensor: tensor.flip(axes) if _is_image(tensor) else tensor)
+
+
+def _is_image(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and tensor.ndim == 4 and tensor.numel() > 1
 
 
 def _has_no_statistics(module: nn.Module) -> bool:

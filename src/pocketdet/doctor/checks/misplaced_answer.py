@@ -1,0 +1,183 @@
+"""Outputs that are to say where an object is, and look at another place of the image.
+
+## What it finds
+A small object is moved over the image, and `encode` and `perfect` say which values of the outputs
+stand for it. For each of these values the middle of its squared input gradient, where the network
+looks, is compared with the object. No row boxes are needed for it.
+
+## Why it costs AP
+The targets are right among themselves, and so are the boxes that `decode` makes of them: ground
+truth comes back perfectly. But the value that is to speak of an object hardly sees it. The loss
+falls, as the network learns the mean, and AP is a fraction of what it should be.
+
+## Usual causes
+- `view` or `reshape` in place of a `permute`, in a head or in any block before it.
+- Levels that are joined in another order than their priors; a stride that is not the map's.
+- Priors or cells made with x and y, or rows and columns, exchanged.
+- Tokens turned back to a map with height and width exchanged.
+
+## When it is not a fault
+Outputs that are no places, such as those of queries, look everywhere and are left out. So are
+small offsets: an object may be spoken of by any cell that it covers, and levels of a pyramid shift.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pocketdet.doctor.check import Check, Stage
+from pocketdet.doctor.finding import Fault, Severity
+from pocketdet.doctor.layout import computing_op, layout_op, moved_from
+from pocketdet.doctor.look import Look
+from pocketdet.doctor.missing import NotObservable
+from pocketdet.doctor.observations.answers import Answer
+from pocketdet.doctor.observations.places import Places
+from pocketdet.doctor.observations.row_places import LOCAL
+from pocketdet.doctor.trace import Trace
+
+FAR, SOME = 0.4, 0.3  # of the local values; healthy heads have few
+HALF = 0.5  # of the object's longer side: any cell on the object may speak of it
+NOISE = 1.0  # spreads, by which a single value's estimate errs
+CUT_OFF = 0.8  # spreads: how far the border of the image moves the middle of what is seen
+FAINT = 1e-2  # of the output's mean power: saturated values see rounding
+MOVES = 0.6  # of the objects' spread over the image, by which what is looked at must move
+LEAST_VALUES, LEAST_OBJECTS = 24, 8
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Seen:
+    """Values of one output that stand for objects: (n, 2) middles in pixels, (n,) the rest."""
+
+    path: str
+    index: Tensor
+    looks_at: Tensor
+    object_at: Tensor
+    is_far: Tensor
+    number: Tensor
+
+
+def find_misplaced_answers(
+    answers: tuple[Answer, ...], places: Places, trace: Trace
+) -> Iterator[Fault]:
+    num_judged = 0
+    for path, look in places.outputs.items():
+        seen = _seen(path, look, answers, places)
+        if seen is None:
+            continue
+        num_judged += 1
+        share = float(seen.is_far.double().mean())
+        if share >= SOME:
+            yield _fault(seen, share, trace, look, places)
+    if not num_judged:
+        raise NotObservable("no output looks at some place for each object")
+
+
+def _seen(path: str, look: Look, answers: tuple[Answer, ...], places: Places) -> _Seen | None:
+    one_sample = look.summed([0]) if len(look.shape) > 1 else look
+    count = one_sample.variance.numel()
+    flat = one_sample.reshaped(count)
+    is_clear = flat.power.amin(0) > FAINT * flat.power.mean()
+    is_local = (
+        is_clear & (flat.spread < LOCAL * (places.height * places.width) ** 0.5) & flat.is_seeing
+    )
+    chosen = [(n, a, a.values[path]) for n, a in enumerate(answers) if path in a.values]
+    kept = [(n, a, v[is_local[v].cpu()]) for n, a, v in chosen]
+    total = sum(len(values) for _, _, values in chosen)
+    index = torch.cat([v for _, _, v in kept]) if kept else torch.zeros(0, dtype=torch.long)
+    if len(index) < max(LEAST_VALUES, total / 4):
+        return None
+    if sum(len(v) > 0 for _, _, v in kept) < LEAST_OBJECTS:
+        return None
+    boxes = torch.cat([a.box_xyxy.expand(len(v), 4) for _, a, v in kept])
+    object_at = (boxes[:, :2] + boxes[:, 2:]) / 2
+    looks_at = flat.centres[index].double().cpu()
+    if float(looks_at.std(0).mean()) < MOVES * float(object_at.std(0).mean()):
+        return None  # a max over the whole map, say, is seen by all cells alike
+    spread = flat.spread[index].double().cpu()[:, None]
+    size = torch.tensor([places.width, places.height], dtype=object_at.dtype)
+    room = torch.minimum(object_at, size - object_at)
+    cut = torch.where(room < 1.5 * spread, CUT_OFF, 0.0) * spread
+    reach = HALF * (boxes[:, 2:] - boxes[:, :2]).amax(1, keepdim=True)
+    away = flat.halves[:, index].double().cpu() - object_at
+    agrees = away[0].sign() == away[1].sign()
+    is_far = agrees & (away.abs().amin(0) > reach + NOISE * spread + cut)
+    return _Seen(
+        path=path,
+        index=index,
+        looks_at=looks_at,
+        object_at=object_at,
+        is_far=is_far.any(1),
+        number=torch.cat([torch.full((len(v),), n) for n, _, v in kept]),
+    )
+
+
+def _fault(seen: _Seen, share: float, trace: Trace, look: Look, places: Places) -> Fault:
+    far = seen.is_far.nonzero()[:, 0]
+    away = (seen.looks_at - seen.object_at).norm(dim=1)
+    worst = int(far[away[far].argsort()[len(far) // 2]])
+    origins = Counter(_origin(trace, seen.path, int(i), look) for i in seen.index[far][:200])
+    (at_op, made_by), _ = origins.most_common(1)[0]
+    op, maker = trace.ops[at_op], trace.ops[made_by]
+    name = f"output{seen.path or ''}"
+    return Fault(
+        where=maker.where or "",
+        source=op.source or maker.source,
+        evidence=f"{share:.0%} of the values of {name} that stand for an object, by `encode` and "
+        f"`perfect`, look elsewhere: for one at {_point(seen.object_at[worst])} px they look at "
+        f"{_point(seen.looks_at[worst])}, {float(away[worst]):.0f} px away (the median)."
+        f"{_explained(seen, far, places)}",
+        measured={"share": share, "values": len(seen.index), "median_px": float(away.median())},
+        severity=Severity.ERROR if share >= FAR else Severity.WARNING,
+        at=op.index,
+    )
+
+
+def _origin(trace: Trace, path: str, index: int, look: Look) -> tuple[int, int]:
+    """Give the operators that laid out and computed a value."""
+    value = trace.outputs[path]
+    row = index
+    producer = value.producer
+    if producer is not None:
+        joined = next((o for o in moved_from(value) if o.name == "cat"), None)
+        shape = look.shape[1:]
+        axis = (int(joined.argument("dim")) - 1) % len(shape) if joined else 0
+        row = int(torch.unravel_index(torch.tensor(index), shape)[axis])
+    steps = moved_from(value, row=row)
+    layout, maker = layout_op(steps), computing_op(steps)
+    assert maker is not None
+    return (layout or maker).index, maker.index
+
+
+def _explained(seen: _Seen, far: Tensor, places: Places) -> str:
+    at, looks = seen.object_at[far], seen.looks_at[far]
+    size = torch.tensor([places.width, places.height], dtype=at.dtype)
+    guesses = {
+        " They look where x and y are exchanged.": at.flip(1) * size / size.flip(0),
+        " They look at the mirror image of it.": torch.stack([size[0] - at[:, 0], at[:, 1]], 1),
+        " They look at the place upside down.": torch.stack([at[:, 0], size[1] - at[:, 1]], 1),
+    }
+    now = float((looks - at).norm(dim=1).median())
+    for words, guess in guesses.items():
+        if float((looks - guess).norm(dim=1).median()) < 0.35 * now:
+            return words
+    return ""
+
+
+def _point(point: Tensor) -> str:
+    return f"({float(point[0]):.0f}, {float(point[1]):.0f})"
+
+
+CHECK = Check(
+    id="misplaced-answer",
+    summary="outputs that stand for an object and look at another place",
+    stage=Stage.REGISTRATION,
+    severity=Severity.ERROR,
+    remedy="Follow the values from the last map to the output and compare their order with that of "
+    "`encode`: permute before a reshape, join levels in the order of their cells, and take strides "
+    "from the maps' own shapes.",
+    find=find_misplaced_answers,
+    explained_by=("scrambled-row", "misplaced-row", "shifted-merge"),
+)
