@@ -86,5 +86,5 @@ def test_rows_that_look_everywhere_are_not_judged() -> None:
 def test_reads_well() -> None:
     report = examined(SmallDetector(reg=mirrored), row_boxes())
     assert report.findings[0].evidence == snapshot(
-        "504 of 576 rows of output['deltas'] look elsewhere than their box: row 57 claims the middle (28, 12) and looks at (100, 11) px, 72 px away (the median). They look at the mirror image of their box."
+        "504 of 576 rows of output['deltas'] look elsewhere than their box: row 393 claims the middle (28, 68) and looks at (99, 67) px, 71 px away (the median). They look at the mirror image of their box."
     )
