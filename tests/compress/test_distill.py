@@ -8,10 +8,11 @@ import pytest
 from small_bench import tiny_bench
 import torch
 
-from pocketdet.compress.distill import Distill
 from pocketdet.compress.distill.criterion import DistillWeights, load_teacher, taught_by
+from pocketdet.compress.distill.distill import Distill
 from pocketdet.compress.distill.pseudo_boxes import with_detections
 from pocketdet.compress.distill.terms import divergence, feature_term, output_terms
+from pocketdet.compress.fine_tuning import FineTuning
 from pocketdet.compress.quantize import Quantize
 from pocketdet.conventions import ClassList, Detections
 from pocketdet.data.loading.batch import Batch
@@ -130,3 +131,14 @@ def test_quantisation_trains_with_a_teacher(tmp_path: Path) -> None:
     detector = tiny_detector()
     step = Quantize(images=4, lose=None, epochs=1, teacher=saved(detector, tmp_path))
     assert step.apply(detector, bench).detector.bits.weights
+
+
+def test_any_fine_tuning_may_have_a_teacher(tmp_path: Path) -> None:
+    bench = tiny_bench(tmp_path)
+    student, other = tiny_detector(), tiny_detector()
+    torch.nn.init.normal_(other.head.class_convs[0].weight)
+    alone = bench.fine_tune(student, FineTuning(epochs=1), name="alone")
+    length = FineTuning(epochs=1, teacher=saved(other, tmp_path))
+    taught = bench.fine_tune(student, length, name="taught")
+    before, after = alone.state_dict(), taught.state_dict()
+    assert any(not torch.equal(before[name], after[name]) for name in before)

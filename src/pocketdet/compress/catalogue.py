@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pocketdet.compress.channels.scores import SCORES, ChannelScore
-from pocketdet.compress.distill import Distill
+from pocketdet.compress.distill.distill import Distill
 from pocketdet.compress.prune import Prune
 from pocketdet.compress.quantize import Quantize
 from pocketdet.compress.sparsify import Sparsify

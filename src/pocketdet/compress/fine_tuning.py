@@ -34,7 +34,8 @@ class FineTuning:
 
     - `epochs`: passes over the training images, fractions allowed; 0 for none;
     - `learning_rate`: its largest value; None: a quarter of the run's. It falls by a half cosine;
-    - `ema_decay`: of the average that is kept (None: no average).
+    - `ema_decay`: of the average that is kept (None: no average);
+    - `teacher`: a run or checkpoint of the same classes that it also learns from (see `Distill`).
 
     All else is as in the run that the detector comes from.
     """
@@ -42,6 +43,7 @@ class FineTuning:
     epochs: float = 3.0
     learning_rate: float | None = None
     ema_decay: float | None = 0.99
+    teacher: str | None = None
 
     def __post_init__(self) -> None:
         if self.epochs < 0:

@@ -1,7 +1,7 @@
 """Channels that are really removed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pocketdet.compress.channels.ratios import (
@@ -85,11 +85,7 @@ class Prune:
             pruned = without_units(current, groups, removed)
             worst = max(worst, prove_equal(pruned, current, removed))
             rows += _rows(groups, removed, stage)
-            length = FineTuning(
-                epochs=self.fine_tune.epochs / self.stages,
-                learning_rate=self.fine_tune.learning_rate,
-                ema_decay=self.fine_tune.ema_decay,
-            )
+            length = replace(self.fine_tune, epochs=self.fine_tune.epochs / self.stages)
             current = bench.fine_tune(pruned, length, name=f"fine-tuning {stage}")
         after = find_groups(current).macs([])
         return StepResult(

@@ -8,6 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from pocketdet.compress.distill.criterion import (
+    DistillWeights,
+    Teaching,
+    load_teacher,
+    taught_by,
+)
 from pocketdet.compress.figures import count_cost
 from pocketdet.compress.fine_tuning import FineTuning, TrainingHooks, run_fine_tuning
 from pocketdet.compress.fingerprint import fingerprint
@@ -72,6 +78,10 @@ class Workbench:
         """
         if length.epochs == 0:
             return detector
+        teaching = Teaching(criterion=criterion, after_step=after_step)
+        if length.teacher is not None:
+            teacher = load_teacher(length.teacher, detector)
+            teaching = taught_by(teacher, DistillWeights(), teaching)
         settings = length.settings(self.settings, seed=self.seed)
         batches = training_batches(
             self.data,
@@ -84,7 +94,11 @@ class Workbench:
             detector,
             length.limited(batches),
             settings,
-            TrainingHooks(criterion=criterion, after_step=after_step, progress=self.progress),
+            TrainingHooks(
+                criterion=teaching.criterion,
+                after_step=teaching.after_step,
+                progress=self.progress,
+            ),
             folder=self.folder / name,
             device=self.device,
         )

@@ -28,6 +28,10 @@ class Teaching:
     after_step: Callable[[TrainState], None] = nothing
 
 
+PLAIN = Teaching()
+"""Training without a teacher."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DistillWeights:
     """How much each term counts beside the detector's own loss.
@@ -56,25 +60,17 @@ def load_teacher(path: str, student: Detector) -> Detector:
     return teacher.eval().requires_grad_(requires_grad=False)
 
 
-def distilled_by(
-    teacher: str | None, student: Detector, weights: DistillWeights | None = None
-) -> Teaching:
-    """Give what training with a teacher takes; without one, ordinary training."""
-    if teacher is None:
-        return Teaching()
-    return taught_by(load_teacher(teacher, student), weights or DistillWeights())
-
-
-def taught_by(teacher: Detector, weights: DistillWeights) -> Teaching:
-    """Give what training with a loaded teacher takes."""
+def taught_by(teacher: Detector, weights: DistillWeights, without: Teaching = PLAIN) -> Teaching:
+    """Give what training with a loaded teacher takes, on top of what it takes without one."""
     adapters = Adapters()
 
-    def after_step(_state: TrainState) -> None:
+    def after_step(state: TrainState) -> None:
         adapters.step()
+        without.after_step(state)
 
     return Teaching(
         criterion=lambda student: DistilledCriterion(
-            own=criterion_of(student),
+            own=without.criterion(student),
             student=student,
             teacher=teacher,
             weights=weights,

@@ -7,7 +7,6 @@ from typing import Any
 
 from torch import Tensor
 
-from pocketdet.compress.distill.criterion import distilled_by
 from pocketdet.compress.fine_tuning import FineTuning
 from pocketdet.compress.quantize.allocation import allocate, codes_of, layer_options
 from pocketdet.compress.quantize.bias_correction import correct_biases
@@ -204,15 +203,10 @@ class _Quantizing:
         return self._train(held, 0.25 * step.epochs, name)
 
     def _train(self, held: QuantizedDetector, epochs: float, name: str) -> QuantizedDetector:
-        length = FineTuning(epochs=epochs, learning_rate=self.step.learning_rate)
-        teaching = distilled_by(self.step.teacher, self.detector)
-        trained = self.bench.fine_tune(
-            held,
-            length,
-            name=name,
-            criterion=teaching.criterion,
-            after_step=teaching.after_step,
+        length = FineTuning(
+            epochs=epochs, learning_rate=self.step.learning_rate, teacher=self.step.teacher
         )
+        trained = self.bench.fine_tune(held, length, name=name)
         assert isinstance(trained, QuantizedDetector)
         return trained
 
