@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from inline_snapshot import snapshot
 import pytest
 from small_detector import SIZE, SmallDetector, anchors_outside, transposed, without_permute
@@ -86,3 +88,50 @@ def test_reads_well() -> None:
     assert finding.evidence == snapshot(
         "`view` makes 2×576×4 rows of the 12×12×16 map, and the output reads each as one place, but in 100% of them the 4 entries are several: those of row 576 run from row 0 column 0 to row 0 column 3 in channel 0."
     )
+
+
+class BackToAMap(nn.Module):
+    """Tokens through linear layers, and back into a map that a convolution reads."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 24, 8, stride=8)
+        self.line, self.norm = nn.Linear(24, 24), nn.LayerNorm(24)
+        self.mix = nn.Linear(12 * 16, 12 * 16)
+        self.grow = nn.Linear(24, 24 * 4)
+        self.head = nn.Conv2d(24, 5, 3, padding=1)
+        self.how = how
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.patches(images)
+        b, c, h, w = x.shape
+        tokens = self.norm(self.line(x.flatten(2).transpose(1, 2))).relu()
+        if self.how == "viewed":
+            return self.head(tokens.reshape(b, c, h, w))  # folded
+        if self.how == "transposed":
+            return self.head(tokens.transpose(1, 2).reshape(b, c, h, w))
+        if self.how == "channels last":
+            return self.head(tokens.reshape(b, h, w, c).permute(0, 3, 1, 2))
+        if self.how == "mixed over places":
+            return self.head(self.mix(tokens.transpose(1, 2)).reshape(b, c, h, w))
+        grown = self.grow(tokens).reshape(b, h, w, 2, 2, c).permute(0, 5, 1, 3, 2, 4)
+        return self.head(grown.reshape(b, c, 2 * h, 2 * w))
+
+
+def test_tokens_viewed_back_into_a_map_are_an_error_at_the_view() -> None:
+    (finding,) = examined(BackToAMap("viewed"))
+    assert (finding.severity, finding.source) == ("error", line_in_this_file("folded"))
+    assert finding.evidence == snapshot(
+        "`view` makes a 2×24×12×16 map of 2×192×24 tokens, and a convolution (`head`) reads axis 1 as channels, but at 100% of its places they are features of several tokens."
+    )
+
+
+def line_in_this_file(mark: str) -> str:
+    lines = Path(__file__).read_text().splitlines()
+    (number,) = [n for n, line in enumerate(lines, 1) if line.endswith(f"# {mark}")]
+    return f"{Path(__file__).name}:{number}"
+
+
+@pytest.mark.parametrize("how", ["transposed", "channels last", "mixed over places", "grown"])
+def test_tokens_that_keep_their_places_on_the_way_back_are_clear(how: str) -> None:
+    assert examined(BackToAMap(how)) == []

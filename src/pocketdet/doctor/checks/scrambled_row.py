@@ -4,7 +4,9 @@
 The values of every convolution are followed, tagged by channel and place, through everything that
 only moves them, up to an output, or to a linear layer, a softmax or a layer norm. Where an entry
 of a row there is not another channel but another place of the map, a row is a scrap: a few
-neighbouring places of one channel, or the end of one channel and the beginning of the next.
+neighbouring places of one channel, or the end of one channel and the beginning of the next. And
+the way back: tokens that a linear layer made, folded into a map whose channels, as a convolution
+reads them, are features of several tokens.
 
 ## Why it costs AP
 The four numbers of a box come from four different places, or a score of class 0 from here and of
@@ -13,6 +15,7 @@ class 1 from there. The shapes are right, and a network can learn around it a li
 ## Usual causes
 - `x.view(b, -1, k)` of (b, anchors·k, h, w), without `permute(0, 2, 3, 1)` before it.
 - `x.view(b, h * w, c)` of (b, c, h, w) where `flatten(2).transpose(1, 2)` is meant.
+- `tokens.reshape(b, c, h, w)` of (b, h * w, c), without `transpose(1, 2)` before it.
 - A port from channels-last code, in which the same reshape is right.
 
 ## When it is not a fault
@@ -27,7 +30,7 @@ from torch import Tensor
 
 from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Fault, Severity
-from pocketdet.doctor.observations.row_fibres import Fibres
+from pocketdet.doctor.observations.row_fibres import LINES, Fibres
 
 MOST_ROWS = 4096  # looked at, evenly spread
 LEAST_SHARE = 0.5  # of the rows that are scraps
@@ -40,14 +43,15 @@ def find_scrambled_rows(row_fibres: tuple[Fibres, ...]) -> Iterator[Fault]:
         where = fibres.source.where, str(fibres.fold.source)
         if share >= LEAST_SHARE and where not in seen:
             seen.add(where)
-            yield _fault(fibres, share, row)
+            is_map = fibres.source.name in LINES
+            yield _map_fault(fibres, share) if is_map else _fault(fibres, share, row)
 
 
 def _scraps(fibres: Fibres) -> tuple[float, int]:
     """Give the share of rows that are scraps, and the number of one of them."""
     if fibres.place.ndim < 2 or fibres.place.shape[-1] < 2 or fibres.place.shape[-2] < 2:
         return 0.0, 0
-    if not _rows_mix(fibres):
+    if fibres.source.name not in LINES and not _rows_mix(fibres):
         return 0.0, 0
     entries = fibres.place.shape[-1]
     place, channel = fibres.place.reshape(-1, entries), fibres.channel.reshape(-1, entries)
@@ -68,6 +72,9 @@ def _is_scrap(fibres: Fibres, place: Tensor, channel: Tensor) -> bool:
     num_places, num_channels = len(place.unique()), len(channel.unique())
     if num_places * num_channels == len(place) and num_channels > 1:
         return False  # a block of places with the same channels of each
+    if fibres.source.name in LINES and num_channels == 1:
+        # Features of a layer that mixes tokens are places: all of a sample's, in their order.
+        return num_places < int(place.max() - place.min()) + 1
     whole = (fibres.width, fibres.height, fibres.width * fibres.height)
     return not (num_channels == 1 and num_places in whole and _is_line(fibres, place))
 
@@ -96,6 +103,25 @@ def _fault(fibres: Fibres, share: float, row: int) -> Fault:
         measured={"share": share, "row": row, "entries": entries},
         at=fold.index,
     )
+
+
+def _map_fault(fibres: Fibres, share: float) -> Fault:
+    fold, tokens = fibres.fold, "×".join(map(str, fibres.fold.inputs[0].shape))
+    return Fault(
+        where=fibres.source.where or "",
+        source=fold.source,
+        evidence=f"`{fold.name}` makes a {'×'.join(map(str, fold.outputs[0].shape))} map of "
+        f"{tokens} tokens, and a convolution{_of(fibres)} reads axis 1 as channels, but at "
+        f"{share:.0%} of its places they are features of several tokens.",
+        measured={"share": share},
+        remedy="Put the features second before the reshape: `x.transpose(1, 2).reshape(b, c, h, "
+        "w)` for tokens of (b, places, c).",
+        at=fold.index,
+    )
+
+
+def _of(fibres: Fibres) -> str:
+    return f" (`{fibres.reader.where}`)" if fibres.reader and fibres.reader.where else ""
 
 
 def _cell(fibres: Fibres, place: Tensor) -> str:

@@ -11,6 +11,7 @@ from pocketdet.doctor.trace import Op, Trace
 from pocketdet.doctor.trace.graph import Value
 
 LAST_AXIS_READERS = ("mm", "addmm", "bmm", "baddbmm", "native_layer_norm", "_softmax")
+LINES = ("addmm", "mm", "linear")  # their results' last axis is features, all others places
 MOST_VALUES = 20_000_000  # a larger map is left out: the tags would take too long
 
 
@@ -18,7 +19,8 @@ MOST_VALUES = 20_000_000  # a larger map is left out: the tags would take too lo
 class Fibres:
     """Rows as somebody reads them.
 
-    - `source`: the convolution that made the map; `fold`: the operator that made rows of it;
+    - `source`: the convolution that made the map, or the linear layer that made the tokens;
+    - `fold`: the operator that made rows of the map, or folded the tokens;
     - `reader`: what reads a row as one place's features, None for an output;
     - `channel`, `place`: for each row and entry, the map's channel and place (row·w + column)
       that the entry is, (..., rows, entries) of one sample;
@@ -36,9 +38,16 @@ class Fibres:
 
 
 def row_fibres(trace: Trace) -> tuple[Fibres, ...]:
-    """Follow each convolution's values, tagged by channel and place, through what moves them."""
+    """Follow each layer's values, tagged by channel and place, through what moves them.
+
+    Of a convolution's, to rows that are read as one place's features or given out; of a linear
+    layer's, to the maps that a convolution reads.
+    """
     outputs = {id(value): path for path, value in trace.outputs.items()}
     found: list[Fibres] = []
+    for op in trace.named(*LINES):
+        if op.outputs[0].numel <= MOST_VALUES and _leads_to_fold(op.outputs[0]):
+            found += _followed(op, op.outputs[0], {})
     for op in trace.named("convolution"):
         value = op.outputs[0]
         is_map = len(value.shape) == 4 and value.shape[2] * value.shape[3] > 1
@@ -64,9 +73,21 @@ def _followed(source: Op, value: Value, outputs: dict[int, str]) -> Iterator[Fib
             continue
         seen.add(id(current))
         if fold is not None:
-            for reader in _readers(current, outputs):
-                yield _fibres(source, fold, reader, tags)
-        waiting += _next(current, tags, fold)
+            yield from _read(source, fold, current, tags, outputs)
+        waiting += _next(current, tags, fold, last=source.name in LINES)
+
+
+def _read(
+    source: Op, fold: Op, value: Value, tags: Tensor, outputs: dict[int, str]
+) -> Iterator[Fibres]:
+    """Give the fibres as each reader of a value has them."""
+    if source.name not in LINES:
+        for reader in _readers(value, outputs):
+            yield _fibres(source, fold, reader, tags)
+        return
+    for op in value.consumers:
+        if op.name == "convolution" and op.inputs[0] is value and len(value.shape) == 4:
+            yield _of_line(source, fold, op, tags.movedim(1, -1))
 
 
 def _readers(value: Value, outputs: dict[int, str]) -> list[Op | None]:
@@ -78,18 +99,26 @@ def _readers(value: Value, outputs: dict[int, str]) -> list[Op | None]:
     return readers + [None] * is_output
 
 
-def _next(value: Value, tags: Tensor, fold: Op | None) -> Iterator[tuple[Value, Tensor, Op | None]]:
+def _next(
+    value: Value, tags: Tensor, fold: Op | None, *, last: bool
+) -> Iterator[tuple[Value, Tensor, Op | None]]:
     for op in value.consumers:
         if op.name in MOVING and op.inputs[:1] == (value,):
+            known = None if last and _is_fold(op) else fold
             for result, then in zip(op.outputs, moved(op, value, tags), strict=False):
-                yield result, then, _fold(op, fold)
-        elif op.name in POINTWISE and op.outputs[0].shape == value.shape:
+                yield result, then, op if known is None and _is_fold(op) else known
+        elif _keeps_places(op, value):
             yield op.outputs[0], tags, fold
 
 
-def _fold(op: Op, before: Op | None) -> Op | None:
-    is_fold = op.name in FOLDING and op.outputs[0].shape != op.inputs[0].shape
-    return op if is_fold and before is None else before
+def _keeps_places(op: Op, value: Value) -> bool:
+    if op.name == "native_layer_norm":
+        return op.inputs[0] is value and len(op.argument("normalized_shape")) == 1
+    return op.name in POINTWISE and op.outputs[0].shape == value.shape
+
+
+def _is_fold(op: Op) -> bool:
+    return op.name in FOLDING and op.outputs[0].shape != op.inputs[0].shape
 
 
 def _reads_last_axis(op: Op, value: Value) -> bool:
@@ -124,4 +153,18 @@ def _fibres(source: Op, fold: Op, reader: Op | None, tags: Tensor) -> Fibres:
         num_channels=channels,
         height=height,
         width=width,
+    )
+
+
+def _of_line(source: Op, fold: Op, reader: Op, tags: Tensor) -> Fibres:
+    features = source.outputs[0].shape[-1]
+    return Fibres(
+        source=source,
+        fold=fold,
+        reader=reader,
+        channel=tags.remainder(features),
+        place=tags // features,
+        num_channels=features,
+        height=1,
+        width=source.outputs[0].numel // features,
     )
