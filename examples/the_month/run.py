@@ -1,7 +1,8 @@
-"""Train every network of the story on the built-in set, for the same small budget, and compare.
+"""Train every network of the story for the same small budget, and compare.
 
-    python examples/the_month/run.py            # trains what is missing, then prints the table
-    python examples/the_month/run.py --table    # prints the table of what is there
+    python examples/the_month/run.py               # trains what is missing, then prints the table
+    python examples/the_month/run.py --table       # prints the table of what is there
+    python examples/the_month/run.py --data BCCD   # on data of one's own, with train and val
 
 Each run is a folder that goes on where it was stopped, so the script can be stopped at any time
 and started again. The table is also written to `table.md` beside the runs.
@@ -39,20 +40,29 @@ STEPS = {
 class Budget:
     """What every network gets; the folder of the runs is named by it."""
 
+    data: str | None
     num_train: int
     num_val: int
     epochs: int
+    learning_rate: float
 
     @property
     def folder_name(self) -> str:
-        return f"{self.num_train}-scenes-{self.epochs}-epochs"
+        data = Path(self.data).name.lower() if self.data else f"{self.num_train}-scenes"
+        return f"{data}-{self.epochs}-epochs"
+
+    def source(self) -> DataSource:
+        if self.data:
+            return DataSource(data=self.data)
+        scenes = BuiltinSettings(num_train=self.num_train, num_val=self.num_val)
+        return DataSource(data=str(builtin_dataset(settings=scenes)))
 
     def settings(self, seed: int) -> TrainSettings:
         return TrainSettings(
             epochs=self.epochs,
             evaluate_every=self.epochs,
             batch_size=8,
-            learning_rate=0.06,
+            learning_rate=self.learning_rate,
             warmup_epochs=0.5,
             ema_decay=0.99,
             seed=seed,
@@ -69,11 +79,10 @@ def train_one(step: str, seed: int, budget: Budget, out: Path) -> None:
     if (out / name / "last.pt").is_file():
         resume_training(out / name, device="cpu")
         return
-    scenes = BuiltinSettings(num_train=budget.num_train, num_val=budget.num_val)
     run_training(
         RunRequest(
             config=load_config(HERE / f"{step}.yaml"),
-            source=DataSource(data=str(builtin_dataset(settings=scenes))),
+            source=budget.source(),
             settings=budget.settings(seed),
             recipe=step,
             out=out,
@@ -115,15 +124,23 @@ def spread(values: Sequence[float]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", help="a data set with the splits train and val")
     parser.add_argument("--scenes", type=int, default=1200, help="training pictures")
     parser.add_argument("--val-scenes", type=int, default=200, help="pictures to measure on")
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--learning-rate", type=float, default=0.06)
     parser.add_argument("--seeds", type=int, default=3, help="how many, from 0")
     parser.add_argument("--only", nargs="*", choices=STEPS, default=list(STEPS))
     parser.add_argument("--out", type=Path, default=Path("runs/the_month"))
     parser.add_argument("--table", action="store_true", help="train nothing")
     options = parser.parse_args(arguments)
-    budget = Budget(num_train=options.scenes, num_val=options.val_scenes, epochs=options.epochs)
+    budget = Budget(
+        data=options.data,
+        num_train=options.scenes,
+        num_val=options.val_scenes,
+        epochs=options.epochs,
+        learning_rate=options.learning_rate,
+    )
     out = options.out / budget.folder_name
     seeds = range(options.seeds)
     if not options.table:
