@@ -11,14 +11,19 @@ from pocketdet.compress.channels.scores import SCORES, ChannelScore
 from pocketdet.compress.distill.distill import Distill
 from pocketdet.compress.prune import Prune
 from pocketdet.compress.quantize import Quantize
+from pocketdet.compress.search import SAMPLERS, ActorCritic, Sampler, Search
 from pocketdet.compress.sparsify import Sparsify
 from pocketdet.compress.step import Step
 from pocketdet.model.nearest_name import known_name
 from pocketdet.model.plain_data import PlainData
 
-STEPS: tuple[type[Step], ...] = (Prune, Sparsify, Quantize, Distill)
+STEPS: tuple[type[Step], ...] = (Prune, Sparsify, Quantize, Distill, Search)
 
-CHOICES: dict[Any, tuple[type, ...]] = {Step: STEPS, ChannelScore: SCORES}
+CHOICES: dict[Any, tuple[type, ...]] = {
+    Step: STEPS,
+    ChannelScore: SCORES,
+    Sampler: (*SAMPLERS, ActorCritic),
+}
 """For each protocol that a step's settings can be of, the choices that have a name of their own."""
 
 NOTATION = PlainData(choices=CHOICES, method="apply")
