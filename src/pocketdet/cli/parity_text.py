@@ -22,6 +22,10 @@ def show_parity(report: ParityReport, *, num_layers: int = 10, as_json: bool = F
     for cause in report.causes[1:]:
         console.print(f"  also: {escape(cause)}")
     console.print(f"\nA {escape(report.first)}\nB {escape(report.second)} ({report.precision})")
+    if not report.has_card:
+        console.print(
+            "[yellow]B has no card: it was fed and read as A is, which its users must know.[/]"
+        )
     _show_boxes(console, report)
     if report.raw:
         console.print(_raw_table(report))

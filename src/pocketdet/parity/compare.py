@@ -59,6 +59,7 @@ def compare(
         boxes=boxes,
         ap_first=evaluated[0],
         ap_second=evaluated[1],
+        has_card=second.has_card,
         across_classes=_is_across_classes(second, boxes),
     )
     if _sizes(first) != _sizes(second):

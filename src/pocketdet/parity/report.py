@@ -45,6 +45,7 @@ class ParityReport:
     - `permuted`: which class of A each column of B's class outputs is, where the file itself
       orders them otherwise; `across_classes`: whether B's NMS is one over all classes;
     - `shared`: quantisers that outputs of different meaning share;
+    - `has_card`: whether B says itself how it is fed and read; else as A is;
     - `ap_first`, `ap_second`: on the data, in [0, 1]; NaN without any.
     """
 
@@ -61,6 +62,7 @@ class ParityReport:
     permuted: tuple[int, ...] = ()
     across_classes: bool = False
     shared: tuple[str, ...] = ()
+    has_card: bool = True
     ap_first: float = math.nan
     ap_second: float = math.nan
 
@@ -156,6 +158,7 @@ class ParityReport:
             "boxes": self.boxes.to_data(),
             "raw": [entry.to_data() for entry in self.raw],
             "layers": [] if layers is None else [layer.to_data() for layer in layers.layers],
+            "has_card": self.has_card,
             "layers_note": self.layers_note,
             "ap": {"first": self.ap_first, "second": self.ap_second},
         }

@@ -32,13 +32,15 @@ class Subject:
     """One side of a comparison.
 
     - `name`: as the user gave it; `runner`: runs it by its card;
-    - `detector`: the network, where it is one; `path`: the file, where it is an exported one.
+    - `detector`: the network, where it is one; `path`: the file, where it is an exported one;
+    - `has_card`: whether the file says itself how it is fed and read.
     """
 
     name: str
     runner: Runner
     detector: Detector | None = None
     path: Path | None = None
+    has_card: bool = True
 
     @property
     def card(self) -> Card:
