@@ -66,7 +66,7 @@ def test_a_file_without_a_card_is_compared_as_if_it_were_fed_like_the_other(
     data = write_voc(tmp_path / "data")
     code, said = run(tmp_path / "a.pt", file, "--data", data)
     assert code == 0, said
-    assert "B has no card: it was fed and read as A is." in said
+    assert "B has no card" in said
 
     model = onnx.load(str(file))
     del model.graph.output[1]
