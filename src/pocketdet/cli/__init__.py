@@ -26,6 +26,7 @@ from pocketdet.cli import (
     parity,
     parts,
     predict,
+    serve,
     train,
 )
 from pocketdet.cli.exit_code import ExitCode
@@ -55,6 +56,7 @@ app.command("bench")(bench.bench)
 app.command("compress")(compress.compress)
 app.command("export")(export.export)
 app.command("parity")(parity.parity)
+app.command("serve")(serve.serve)
 data_app.command("check")(data_check.check)
 data_app.command("convert")(data_convert.convert)
 data_app.command("get")(data_get.get)
