@@ -16,6 +16,12 @@ def compress(
             help="A step's name, a YAML file of steps, or `{prune: {macs: 0.5}}`; can be repeated."
         ),
     ] = None,
+    target: Annotated[
+        str | None, typer.Option(help='Let it find the steps: "15ms", or "15ms onnxruntime".')
+    ] = None,
+    lose: Annotated[
+        float | None, typer.Option(help="AP points that may be lost for the target (1).")
+    ] = None,
     split_train: Annotated[
         str | None, typer.Option(help="Split to fine-tune on (that of the run).")
     ] = None,
@@ -44,6 +50,8 @@ def compress(
         run=run,
         data=data,
         how=how or (),
+        target=target,
+        lose=lose,
         split_train=split_train,
         split_val=split_val,
         out=out,

@@ -9,6 +9,7 @@ from typing import Any
 
 from pocketdet.compress.channels.scores import SCORES, ChannelScore
 from pocketdet.compress.distill.distill import Distill
+from pocketdet.compress.planning import Plan
 from pocketdet.compress.prune import Prune
 from pocketdet.compress.quantize import Quantize
 from pocketdet.compress.search import SAMPLERS, ActorCritic, Sampler, Search
@@ -17,7 +18,7 @@ from pocketdet.compress.step import Step
 from pocketdet.model.nearest_name import known_name
 from pocketdet.model.plain_data import PlainData
 
-STEPS: tuple[type[Step], ...] = (Prune, Sparsify, Quantize, Distill, Search)
+STEPS: tuple[type[Step], ...] = (Prune, Sparsify, Quantize, Distill, Search, Plan)
 
 CHOICES: dict[Any, tuple[type, ...]] = {
     Step: STEPS,
