@@ -65,6 +65,7 @@ def coco_scores(
     if not samples:
         return _nothing_scored(len(classes))
     evaluator = coco_evaluator(detections, samples, classes)
+    evaluator.evaluate()
     evaluator.accumulate()
     tables = evaluator.eval or {}
     return CocoScores(
@@ -76,12 +77,10 @@ def coco_scores(
 def coco_evaluator(
     detections: Sequence[Detections], samples: Sequence[Sample], classes: ClassList
 ) -> Any:
-    """Match detections with samples; image and class ids of the evaluator count from 1."""
+    """Give the evaluator before it matches anything; its image and class ids count from 1."""
     truth = _ground_truth(samples, classes)
     found = truth.load_res(_detection_rows(detections))
-    evaluator: Any = hotcoco.COCOeval(truth, found, "bbox")
-    evaluator.evaluate()
-    return evaluator
+    return hotcoco.COCOeval(truth, found, "bbox")
 
 
 def _ground_truth(samples: Sequence[Sample], classes: ClassList) -> hotcoco.COCO:

@@ -39,9 +39,13 @@ def match_images(
 ) -> tuple[ClassMatches, ...]:
     """Match as `coco_scores` does, for every class, at all areas and 100 detections a class."""
     evaluator = coco_evaluator(detections, samples, classes)
+    parameters = evaluator.params
+    parameters.areaRng, parameters.areaRngLbl = [ALL_AREAS], ["all"]
+    evaluator.params = parameters
+    evaluator.evaluate()
     entries: list[list[dict[str, Any]]] = [[] for _ in classes]
     for entry in evaluator.eval_imgs:
-        if entry is not None and list(entry["aRng"]) == ALL_AREAS:
+        if entry is not None:
             entries[int(entry["category_id"]) - 1].append(entry)
     return tuple(_class_matches(of_class, len(samples)) for of_class in entries)
 
