@@ -180,6 +180,8 @@ def report(runs: Runs, *, repeats: int) -> str:
         "|---|---|---|---|---|---|",
     ]
     for num_seeds in (3, 5, 8):
+        if 2 * num_seeds > len(runs.ap):
+            continue  # Too few trainings are stored for a pair of so many seeds.
         error = np.sqrt(2) * spread / np.sqrt(num_seeds)
         wrong, seeds = claims_of_pairs(runs, num_seeds=num_seeds, planted=0.0, repeats=repeats)
         found, _ = claims_of_pairs(runs, num_seeds=num_seeds, planted=2 * error, repeats=repeats)
