@@ -1,6 +1,6 @@
 """Pruning: exact, for every part that a config can name, and by every criterion."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from compress_data import TINY, tiny_detector, write_squares
 import pytest
@@ -8,11 +8,13 @@ import torch
 from torch import nn
 
 from pocketdet.compress import CompressionRequest, FineTuning, run_compression
+from pocketdet.compress.channels.discrimination import Discrimination
+from pocketdet.compress.channels.lasso import Lasso, Reconstruction
 from pocketdet.compress.channels.ratios import Limits, ranked, strength_for, uniform
 from pocketdet.compress.channels.removal import TOLERANCE, prove_equal, without_units
 from pocketdet.compress.channels.scores import BNScale, Magnitude, Taylor
 from pocketdet.compress.channels.units import find_groups
-from pocketdet.compress.prune import Prune
+from pocketdet.compress.prune import Prune, for_milliseconds
 from pocketdet.compress.result_folder import save_detector
 from pocketdet.model import (
     CARAFE,
@@ -158,10 +160,21 @@ def test_the_channels_with_the_smallest_kernels_go():
     assert set(scores[place].argsort()[:2].tolist()) == {1, 4}
 
 
-@pytest.mark.parametrize("score", [Magnitude(norm="l2"), BNScale(), Taylor(num_batches=2)])
-def test_a_pruned_run_loads_with_fewer_macs(tmp_path, score):
-    save_detector(tmp_path / "detector.pt", lively(TINY))
-    step = Prune(macs=0.5, score=score, stages=2, fine_tune=FineTuning(epochs=1.0))
+SCORES = {
+    "l2": (TINY, Magnitude(norm="l2")),
+    "scale": (TINY, BNScale()),
+    "taylor": (TINY, Taylor(num_batches=2)),
+    "lasso": (TINY, Lasso(num_images=4)),
+    "discrimination": (TINY, Discrimination(num_batches=2)),
+    "discrimination of points": (CONFIGS["points"], Discrimination(num_batches=1)),
+}
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_a_pruned_run_loads_with_fewer_macs(tmp_path, name):
+    config, score = SCORES[name]
+    save_detector(tmp_path / "detector.pt", lively(config))
+    step = Prune(macs=0.5, score=score, stages=2, fine_tune=FineTuning(epochs=0.5))
     report = run_compression(
         CompressionRequest(
             run=tmp_path / "detector.pt",
@@ -178,6 +191,56 @@ def test_a_pruned_run_loads_with_fewer_macs(tmp_path, score):
     assert report.steps[0].said["figures"]["difference from masked"] < TOLERANCE
 
 
+class Images:
+    """A workbench that has only noise to calibrate on."""
+
+    seed = 0
+
+    def calibration_images(self, detector, number):
+        return torch.randn(number, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+
+    def progress(self, doing, done, total):
+        pass
+
+
+def test_lasso_keeps_what_the_next_layer_needs_not_what_is_large():
+    detector = lively(TINY)
+    reader = detector.extras[0].reduce[0]
+    with torch.no_grad():
+        reader.weight[:, [0, 3]] *= 1e-3  # large where they are made, hardly read
+        detector.extras[0].squeeze[0].weight[[0, 3]] *= 10
+        detector.extras[0].squeeze[1].bias.fill_(2.0)  # none is silent behind the ReLU
+    groups = find_groups(detector)
+    place = next(n for n, g in enumerate(groups.groups) if g.name == "extras.0.squeeze.0")
+    lasso = Lasso(num_images=4).scores(detector, groups, Images())[place]
+    assert set(lasso.argsort()[:2].tolist()) == {0, 3}
+    size = Magnitude().scores(detector, groups, None)[place]
+    assert set(size.argsort()[-2:].tolist()) == {0, 3}
+
+
+@torch.no_grad()
+def last_level_differs(one: Detector, other: Detector) -> float:
+    image = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    return float((one.levels(image)[-1] - other.levels(image)[-1]).abs().max())
+
+
+def test_reconstruction_restores_a_channel_that_others_can_stand_for():
+    detector = lively(TINY)
+    squeeze = detector.extras[0].squeeze
+    with torch.no_grad():
+        for tensor in (squeeze[0].weight, *squeeze[1].state_dict().values()):
+            if tensor.dim():
+                tensor[1] = tensor[0]
+    groups = find_groups(detector)
+    group = next(g for g in groups.groups if g.name == "extras.0.squeeze.0")
+    removed = [group.units[1]]
+    pruned = without_units(detector, groups, removed)
+    before = last_level_differs(pruned, detector)
+    bench = Images()
+    Reconstruction(num_images=24, places=30).refit(detector, pruned, groups, removed, bench)
+    assert last_level_differs(pruned, detector) < 0.05 * before
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -189,3 +252,67 @@ def test_a_pruned_run_loads_with_fewer_macs(tmp_path, score):
 def test_impossible_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Prune(**settings)
+
+
+def test_a_pruned_detector_exports_and_agrees():
+    import onnxruntime
+
+    from pocketdet.compress.runtimes import raw_network_as_onnx
+
+    detector = lively(TINY)
+    groups = find_groups(detector)
+    removed = [unit for group in groups.groups for unit in group.units[1::2]]
+    pruned = without_units(detector, groups, removed)
+    image = torch.randn(1, 3, 64, 64)
+    session = onnxruntime.InferenceSession(raw_network_as_onnx(pruned, image))
+    found = session.run(None, {session.get_inputs()[0].name: image.numpy()})
+    with torch.no_grad():
+        for one, other in zip(found, pruned(image)[:2], strict=True):
+            assert torch.allclose(torch.from_numpy(one), other, atol=1e-4)
+
+
+class _Rolled(nn.Module):
+    """Reads other channels than its own by an operator that nobody has a rule for."""
+
+    def forward(self, features):
+        return features + torch.roll(features, 1, dims=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rolled:
+    def build(self, channels):
+        return _Rolled()
+
+
+def test_an_own_part_with_an_unknown_operator_keeps_its_channels_and_stays_exact():
+    detector = lively(replace(TINY, attention=Rolled()))
+    groups = find_groups(detector)
+    assert any("`roll` in attention.stage1" in why for why in groups.kept.values())
+    removed = [unit for group in groups.groups for unit in group.units[1::2]]
+    pruned = without_units(detector, groups, removed)
+    assert prove_equal(pruned, detector, removed) < TOLERANCE
+
+
+def test_a_target_in_milliseconds_is_measured_and_met(tmp_path):
+    detector = lively(replace(TINY, head=replace(TINY.head, channels=64)))
+    groups = find_groups(detector)
+    choose = uniform(groups, Magnitude().scores(detector, groups, None), Limits())
+    whole = groups.macs([])
+
+    class Clock(Images):
+        """Takes a millisecond and a thousandth of one for each thousand MACs."""
+
+        def latencies(self, detectors):
+            image = torch.zeros(1, 3, 64, 64)
+            return {n: Told(1 + count_macs(d, image) / 1e6) for n, d in detectors.items()}
+
+    target = 1 + 0.6 * whole / 1e6
+    macs = for_milliseconds(detector, groups, choose, Clock(), target)
+    assert 0.5 * whole < macs <= 0.6 * whole
+    with pytest.raises(ValueError, match="could not"):
+        for_milliseconds(detector, groups, choose, Clock(), 1.0)
+
+
+@dataclass
+class Told:
+    median: float

@@ -7,7 +7,8 @@ To add one, add a file and a line here; a step of the user's own is named by its
 from collections.abc import Sequence
 from typing import Any
 
-from pocketdet.compress.channels.scores import SCORES, ChannelScore
+from pocketdet.compress.channels.criteria import SCORES
+from pocketdet.compress.channels.scores import ChannelScore
 from pocketdet.compress.distill.distill import Distill
 from pocketdet.compress.planning import Plan
 from pocketdet.compress.prune import Prune

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from pocketdet.compress.channels.lasso import Reconstruction
 from pocketdet.compress.channels.ratios import (
     Choose,
     Limits,
@@ -42,6 +43,7 @@ class Prune:
     - `ratios`: "ranked" compares all layers' channels, "uniform" takes the same share of each;
     - `least_share`: what stays of every layer in any case; `multiple`: channels stay in multiples
       of it (runtimes work on 4 or 8 at once);
+    - `reconstruct`: refit what reads removed channels, before fine-tuning (None: do not);
     - `stages`: prune in so many parts, each followed by its part of the fine-tuning;
     - `fine_tune`: of all stages together.
 
@@ -55,6 +57,7 @@ class Prune:
     ratios: Literal["ranked", "uniform"] = "ranked"
     least_share: float = 0.1
     multiple: int = 1
+    reconstruct: Reconstruction | None = None
     stages: int = 1
     fine_tune: FineTuning = FineTuning(epochs=10.0)
 
@@ -84,6 +87,8 @@ class Prune:
             removed = self._removed(current, groups, bench, whole=whole, stage=stage)
             pruned = without_units(current, groups, removed)
             worst = max(worst, prove_equal(pruned, current, removed))
+            if self.reconstruct is not None:
+                self.reconstruct.refit(current, pruned, groups, removed, bench)
             rows += _rows(groups, removed, stage)
             length = replace(self.fine_tune, epochs=self.fine_tune.epochs / self.stages)
             current = bench.fine_tune(pruned, length, name=f"fine-tuning {stage}")
@@ -108,7 +113,7 @@ class Prune:
         choose = kind(groups, scores, limits)
         if self.milliseconds is not None:
             start = groups.macs([])
-            goal = _for_milliseconds(detector, groups, choose, bench, self.milliseconds)
+            goal = for_milliseconds(detector, groups, choose, bench, self.milliseconds)
             goal = start - (start - goal) / (self.stages - stage + 1)
         else:
             goal = whole * (0.5 if self.macs is None else self.macs) ** done
@@ -127,7 +132,7 @@ class Prune:
         return tuple(texts)
 
 
-def _for_milliseconds(
+def for_milliseconds(
     detector: Detector, groups: ChannelGroups, choose: Choose, bench: Workbench, target: float
 ) -> float:
     """Find MACs that take at most the target: measure, correct by the ratio, measure again.

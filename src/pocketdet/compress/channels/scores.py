@@ -34,7 +34,9 @@ class Magnitude:
     def scores(self, detector: Detector, groups: ChannelGroups, bench: Workbench) -> Scores:
         power = 1 if self.norm == "l1" else 2
         weights = _kernels(detector)
-        return _summed(groups, {name: w.detach().abs() ** power for name, w in weights.items()})
+        return summed_by_unit(
+            groups, {name: w.detach().abs() ** power for name, w in weights.items()}
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ class BNScale:
             for name, module in detector.named_modules()
             if isinstance(module, nn.BatchNorm2d)
         }
-        return _summed(groups, scales)
+        return summed_by_unit(groups, scales)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,14 +91,14 @@ def _changes(detector: Detector, groups: ChannelGroups) -> Scores:
         for name, parameter in detector.named_parameters()
         if parameter.grad is not None
     }
-    return _summed(groups, changes)
+    return summed_by_unit(groups, changes)
 
 
 def _kernels(detector: Detector) -> dict[str, Tensor]:
     return {name: p for name, p in detector.named_parameters() if p.dim() > 1}
 
 
-def _summed(groups: ChannelGroups, values: dict[str, Tensor]) -> Scores:
+def summed_by_unit(groups: ChannelGroups, values: dict[str, Tensor]) -> Scores:
     """Add up each unit's values along the axes on which it is made (the first of a tensor)."""
     along = {
         name: value.reshape(len(value), -1).sum(dim=1).double().cpu().numpy()
@@ -109,9 +111,6 @@ def _of_unit(unit: Unit, along: dict[str, NDArray[np.float64]]) -> float:
     own = [along[name][places] for (name, axis), places in unit.slots.items()
            if axis == 0 and name in along]  # fmt: skip
     return float(sum(part.sum() for part in own)) if own else nan
-
-
-SCORES: tuple[type[ChannelScore], ...] = (Magnitude, BNScale, Taylor)
 
 
 def relative(scores: Scores) -> Scores:
