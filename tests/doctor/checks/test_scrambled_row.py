@@ -108,6 +108,9 @@ class BackToAMap(nn.Module):
         tokens = self.norm(self.line(x.flatten(2).transpose(1, 2))).relu()
         if self.how == "viewed":
             return self.head(tokens.reshape(b, c, h, w))  # folded
+        if self.how == "viewed, then joined":
+            both = torch.cat([x[:, :12], tokens.reshape(b, c, h, w)[:, :12]], 1)
+            return self.head(both)
         if self.how == "transposed":
             return self.head(tokens.transpose(1, 2).reshape(b, c, h, w))
         if self.how == "channels last":
@@ -122,8 +125,12 @@ def test_tokens_viewed_back_into_a_map_are_an_error_at_the_view() -> None:
     (finding,) = examined(BackToAMap("viewed"))
     assert (finding.severity, finding.source) == ("error", line_in_this_file("folded"))
     assert finding.evidence == snapshot(
-        "`view` makes a 2×24×12×16 map of 2×192×24 tokens, and a convolution (`head`) reads axis 1 as channels, but at 100% of its places they are features of several tokens."
+        "`view` makes a 2×24×12×16 map of 2×192×24 tokens, of which `head` reads axis 1 as channels, but at 100% of its places they are features of several tokens."
     )
+
+
+def test_tokens_viewed_back_and_joined_with_a_map_are_an_error() -> None:
+    assert [f.severity for f in examined(BackToAMap("viewed, then joined"))] == ["error"]
 
 
 def line_in_this_file(mark: str) -> str:

@@ -111,7 +111,7 @@ def _map_fault(fibres: Fibres, share: float) -> Fault:
         where=fibres.source.where or "",
         source=fold.source,
         evidence=f"`{fold.name}` makes a {'×'.join(map(str, fold.outputs[0].shape))} map of "
-        f"{tokens} tokens, and a convolution{_of(fibres)} reads axis 1 as channels, but at "
+        f"{tokens} tokens, of which `{_reader(fibres)}` reads axis 1 as channels, but at "
         f"{share:.0%} of its places they are features of several tokens.",
         measured={"share": share},
         remedy="Put the features second before the reshape: `x.transpose(1, 2).reshape(b, c, h, "
@@ -120,8 +120,10 @@ def _map_fault(fibres: Fibres, share: float) -> Fault:
     )
 
 
-def _of(fibres: Fibres) -> str:
-    return f" (`{fibres.reader.where}`)" if fibres.reader and fibres.reader.where else ""
+def _reader(fibres: Fibres) -> str:
+    reader = fibres.reader
+    assert reader is not None
+    return reader.where or reader.name if reader.name == "convolution" else reader.name
 
 
 def _cell(fibres: Fibres, place: Tensor) -> str:

@@ -86,8 +86,15 @@ def _read(
             yield _fibres(source, fold, reader, tags)
         return
     for op in value.consumers:
-        if op.name == "convolution" and op.inputs[0] is value and len(value.shape) == 4:
+        if len(value.shape) == 4 and _reads_channels(op, value):
             yield _of_line(source, fold, op, tags.movedim(1, -1))
+
+
+def _reads_channels(op: Op, value: Value) -> bool:
+    """Say whether axis 1 is read as channels: by a convolution, or joined with other channels."""
+    if op.name == "cat":
+        return int(op.argument("dim")) % 4 == 1
+    return op.name == "convolution" and op.inputs[0] is value
 
 
 def _readers(value: Value, outputs: dict[int, str]) -> list[Op | None]:
