@@ -56,6 +56,8 @@ class Difference:
             return _items(self)
         if _is_part(before) and type(before) is type(after):
             return tuple(_fields(self, before, after))
+        if isinstance(after, PlacedAttention) and isinstance(before, _Absent):
+            return ()  # A place without a block is no place.
         if _is_part(after) and not isinstance(before, tuple):
             return _new_part(self)
         return ()

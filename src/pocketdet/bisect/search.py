@@ -95,7 +95,6 @@ class Search(Generic[Subject]):
             if not opening.is_faulty:
                 progress.ended = self._ending(opening)
                 return progress
-            progress.smallest = progress.rest
             guilty = self._downwards(smallest_guilty_set(progress.rest, self._is_faulty))
             self._take_out(self._without_needed(guilty))
         progress.ended = "Every change was found guilty."
@@ -123,6 +122,8 @@ class Search(Generic[Subject]):
             known = self._memory.recall(self._round, rest)
             judgement = self._judge.open(subject, known=known)
             judgement = self._memory.keep(self._round, rest, judgement, monotonic() - start)
+        if judgement.is_faulty:
+            self.progress.smallest = rest
         self._note(rest, judgement)
         return judgement
 

@@ -1,0 +1,151 @@
+"""The whole of it: two config files, data, a folder with the page, the mended config, the log."""
+
+from dataclasses import dataclass
+import json
+from pathlib import Path
+import sys
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pocketdet import load_config
+from pocketdet.bisect import request as request_file
+from pocketdet.bisect.request import BisectRequest, Judges, run_bisect
+from pocketdet.bisect.verdict import Judgement, Verdict
+from pocketdet.cli import app
+from pocketdet.data.digits.builtin import BuiltinSettings, builtin_dataset
+from pocketdet.model import DetectorConfig
+from pocketdet.training_data import DataSource
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+HEALTHY = """\
+base: PELEE_TINY
+input: {height: 64, width: 64}
+width: 0.25
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lost:
+    """Nothing passes."""
+
+    def build(self, channels: int) -> nn.Module:
+        return _Lost()
+
+
+class _Lost(nn.Module):
+    def forward(self, features: Tensor) -> Tensor:
+        return features * 0.0
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    settings = BuiltinSettings(num_train=64, num_val=16)
+    return builtin_dataset(root=tmp_path_factory.mktemp("scenes"), settings=settings)
+
+
+@pytest.fixture
+def configs(tmp_path: Path) -> tuple[str, str]:
+    (tmp_path / "healthy.yaml").write_text(HEALTHY)
+    (tmp_path / "altered.yaml").write_text(
+        "base: healthy.yaml\nactivation: SiLU\nattention:\n"
+        "  - {block: test_request:Lost, after: [stage3]}\n"
+        "  - {block: SE, after: [stage1]}\n"
+    )
+    return str(tmp_path / "healthy.yaml"), str(tmp_path / "altered.yaml")
+
+
+class ByName:
+    """Faulty is what has `Lost` in it: no training, no doctor."""
+
+    def open(self, faulty_end: DetectorConfig, *, known: Judgement | None = None) -> Judgement:
+        return known or self(faulty_end)
+
+    def __call__(self, subject: DetectorConfig) -> Judgement:
+        is_faulty = "Lost" in str(subject)
+        return Judgement(verdict=Verdict.FAULTY if is_faulty else Verdict.HEALTHY, why="its <name>")
+
+
+@pytest.fixture
+def by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    judges = Judges(judge=ByName(), training=None, doctor=None)
+    monkeypatch.setattr(request_file, "make_judges", lambda *given: judges)
+
+
+def test_the_folder_has_the_page_the_document_and_the_config_that_mends(
+    scenes: Path, configs: tuple[str, str], tmp_path: Path, by_name: None
+) -> None:
+    request = BisectRequest(
+        healthy=configs[0],
+        altered=configs[1],
+        source=DataSource(data=str(scenes)),
+        out=tmp_path / "out",
+    )
+    result = run_bisect(request)
+    assert [change.field for change in result.progress.guilty] == ["attention[stage3]"]
+    mended = load_config(tmp_path / "out" / "mended.yaml")
+    assert mended == result.mended
+    assert "Lost" not in str(mended)
+    assert "SE" in str(mended)
+    assert type(mended.activation).__name__ == "SiLU"
+    page = (tmp_path / "out" / "page.html").read_text()
+    assert "its &lt;name&gt;" in page
+    lines = (tmp_path / "out" / "judgements.jsonl").read_text()
+    assert run_bisect(request).to_data()["guilty"] == result.to_data()["guilty"]
+    assert (tmp_path / "out" / "judgements.jsonl").read_text() == lines
+
+
+@pytest.mark.slow
+def test_a_blind_bisect_finds_the_part_through_which_nothing_passes(
+    scenes: Path, configs: tuple[str, str], tmp_path: Path
+) -> None:
+    torch.set_num_threads(1)
+    request = BisectRequest(
+        healthy=configs[0],
+        altered=configs[1],
+        source=DataSource(data=str(scenes)),
+        judge="train",
+        out=tmp_path / "out",
+        most_steps=160,
+    )
+    result = run_bisect(request)
+    assert [change.field for change in result.progress.guilty] == ["attention[stage3]"]
+    assert result.progress.ended.startswith("The rest is healthy")
+    mended = load_config(tmp_path / "out" / "mended.yaml")
+    assert mended == result.mended
+    assert "Lost" not in str(mended)
+    assert type(mended.activation).__name__ == "SiLU"
+    page = (tmp_path / "out" / "page.html").read_text()
+    assert "data:image/png;base64" in page
+    assert "attention[stage3]" in page
+    document = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert document["complete"]
+    assert document["num_judgements"] == result.num_judgements
+    lines = (tmp_path / "out" / "judgements.jsonl").read_text()
+    assert "softmax" not in lines
+    again = run_bisect(request)
+    assert again.progress.guilty == result.progress.guilty
+    assert (tmp_path / "out" / "judgements.jsonl").read_text() == lines
+
+
+def test_the_end_of_the_time_hands_back_the_smallest_set_so_far_and_says_how_to_go_on(
+    scenes: Path,
+    configs: tuple[str, str],
+    tmp_path: Path,
+    by_name: None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ["--data", str(scenes), "--max-minutes", "0.0001"]
+    with pytest.raises(SystemExit) as ended:
+        app(["bisect", *configs, *options, "--out", str(tmp_path / "out")])
+    assert ended.value.code == 1
+    said = capsys.readouterr().out
+    assert "Not complete: the 0.0001 minutes are up." in said
+    assert "The smallest faulty set so far:" in said
+    assert f"--out {tmp_path / 'out'}" in said.replace("\n", "")
+    document = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert not document["complete"]
+    smallest = [change["field"] for change in document["smallest_so_far"]]
+    assert sorted(smallest) == ["activation", "attention"]
