@@ -47,9 +47,10 @@ function draw({ label, score, name, box: [x1, y1, x2, y2] }, line) {
   const size = Math.max(11, line * 6), text = `${name} ${score.toFixed(2)}`;
   pen.font = `${size}px sans-serif`;
   const wide = pen.measureText(text).width + 6, top = Math.max(0, y1 - size - 4);
-  pen.fillRect(x1, top, wide, size + 4);
+  const left = Math.max(0, Math.min(x1, canvas.width - wide));
+  pen.fillRect(left, top, wide, size + 4);
   pen.fillStyle = "#000";
-  pen.fillText(text, x1 + 3, top + size);
+  pen.fillText(text, left + 3, top + size);
 }
 
 async function showFile(blob) {
