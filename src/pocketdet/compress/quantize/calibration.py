@@ -37,7 +37,7 @@ def ranges_from(
     held: QuantizedDetector,
     images: Tensor,
     *,
-    how: Calibration = "mse",
+    how: Calibration = "minmax",
     percentile: float = 99.99,
     batch_size: int = 16,
 ) -> dict[str, Range]:
@@ -132,19 +132,25 @@ def squared_error(histogram: Histogram, limits: Range, steps: int) -> float:
 
 
 def divergence(histogram: Histogram, limits: Range, steps: int) -> float:
-    """Give the divergence of the clipped and rounded distribution from the clipped one."""
+    """Give the divergence of the clipped and rounded distribution from the clipped one.
+
+    The bin of 0 is left out: behind a ReLU it has most of the mass, is always held exactly, and
+    would drown the tail that clipping cuts off.
+    """
     low, high = limits
     width = (histogram.high - histogram.low) / len(histogram.counts)
     first = max(0, round((low - histogram.low) / width))
     last = min(len(histogram.counts), max(first + 1, round((high - histogram.low) / width)))
-    inside = histogram.counts[first:last].double()
+    counts = histogram.counts.double().clone()
+    counts[min(len(counts) - 1, max(0, int(-histogram.low / width)))] = 0
+    inside = counts[first:last]
     true = inside.clone()
-    true[0] += histogram.counts[:first].sum()
-    true[-1] += histogram.counts[last:].sum()
+    true[0] += counts[:first].sum()
+    true[-1] += counts[last:].sum()
     level = (torch.arange(len(inside)) * (steps + 1) // len(inside)).clamp(max=steps)
     sums = torch.zeros(steps + 1, dtype=torch.double).scatter_add_(0, level, inside)
     filled = torch.zeros_like(sums).scatter_add_(0, level, (inside > 0).double())
     rounded = torch.where(inside > 0, (sums / filled.clamp(min=1))[level], 0.0)
-    true, rounded = true / true.sum(), rounded / rounded.sum().clamp(min=1e-12)
+    true, rounded = true / true.sum().clamp(min=1e-12), rounded / rounded.sum().clamp(min=1e-12)
     present = true > 0
     return float((true[present] * (true[present] / rounded[present].clamp(min=1e-9)).log()).sum())

@@ -59,10 +59,10 @@ class Quantize:
     groups: int = 1
     kilobytes: float | None = None
     float_layers: tuple[str, ...] = ()
-    calibration: Calibration = "mse"
+    calibration: Calibration = "minmax"
     images: int = 64
     percentile: float = 99.99
-    bias_correction: bool = False
+    bias_correction: bool = True
     epochs: float = 0.0
     learning_rate: float | None = None
     learn_ranges: bool = False
