@@ -138,6 +138,12 @@ class ParityReport:
         boxes, ap = self.boxes, ""
         if not math.isnan(self.ap_difference):
             ap = f", AP within {abs(self.ap_difference) * 100:.2f}"
+        if self.limits.pixels is None:
+            return (
+                f"the same detector as far as {self.precision} can be: mean IoU of boxes "
+                f"{boxes.mean_iou:.3f}, {boxes.missing + boxes.extra} of {boxes.matched:,} without "
+                f"a partner{ap} on {self.num_images} pictures"
+            )
         return (
             f"the same detector: boxes within {boxes.largest_px:.2g} px, scores within "
             f"{boxes.largest_score:.1g}{ap} on {self.num_images} pictures"
