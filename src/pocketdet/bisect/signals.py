@@ -1,7 +1,7 @@
 """What short trainings are compared by: numbers of which larger is worse."""
 
 from collections.abc import Callable, Mapping
-from math import isfinite
+from math import isfinite, log
 from statistics import mean
 
 from pocketdet.trial import TrialResult
@@ -17,7 +17,8 @@ def training_loss(result: TrialResult) -> float:
 
 
 def held_out_loss(result: TrialResult) -> float:
-    return result.held_out_loss
+    """Give its natural logarithm: with running statistics of few steps it can be hundreds."""
+    return log(result.held_out_loss) if result.held_out_loss > 0 else float("-inf")
 
 
 def missing_ap50(result: TrialResult) -> float:
@@ -28,7 +29,7 @@ def missing_ap50(result: TrialResult) -> float:
 Signal = Callable[[TrialResult], float]
 
 LOSSES: Mapping[str, Signal] = {
-    "held-out loss": held_out_loss,
+    "log of the held-out loss": held_out_loss,
     "training loss": training_loss,
 }
 """They can be compared only between heads that predict the same."""

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import log
 
 from pocketdet.bisect.config_space import try_out
 from pocketdet.bisect.request import JudgeRequest, default_trials, make_judges
 from pocketdet.bisect.scale import PLAIN, scale_between
-from pocketdet.bisect.signals import training_loss
+from pocketdet.bisect.signals import held_out_loss, training_loss
 from pocketdet.bisect.space import CannotBeMade
 from pocketdet.bisect.training_judge import FIRST_STEPS, TrainingJudge
 from pocketdet.bisect.verdict import Judgement, Verdict
@@ -67,11 +68,12 @@ def judge_by_learning(
             break
         steps *= 2
     judge.scales.append(scale)
-    held_out = [result.held_out_loss for result in results]
-    far = [value + 2 * tolerance * learned for value in held_out]
+    held_out = [held_out_loss(result) for result in results]
+    ratio = log(sum(starts) / sum(ends))
+    far = [value + 2 * tolerance * ratio for value in held_out]
     judgement = judge(config)
     if judgement.verdict is Verdict.FAULTY:
         return judgement
-    judge.scales.append(scale_between("held-out loss", steps, held_out, far))
+    judge.scales.append(scale_between("log of the held-out loss", steps, held_out, far))
     other = judge(config)
     return other if other.verdict is not Verdict.HEALTHY else replace(judgement)
