@@ -4,12 +4,13 @@ Two things make a measured difference uncertain. Training it again with another 
 number: with 2 to 5 seeds a bootstrap over them is too narrow, so this part is the variance over
 seeds with k - 1 degrees of freedom. Another set of images would give another number: this part is a
 bootstrap over images, the same resample for both configs and all seeds. How images and
-seeds interact is in both, so it is taken out of the second. The sum has the degrees of freedom
-of Welch and Satterthwaite.
+seeds interact is in both, so it is taken out of the second. The two half-widths, each with its own
+t quantile, are added as squares. (Welch's and Satterthwaite's degrees of freedom would be too many
+where two seeds happen to agree.)
 """
 
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ POWER = 0.8
 class Difference:
     """A difference and how sure it is, in the unit that the measurements have.
 
-    - `value`: the mean over seeds; `low`, `high`: its interval; `p`: two-sided, of no difference;
+    - `value`: the mean over seeds; `low`, `high`: its interval;
     - `seed_variance`: of one seed's difference; `image_variance`: of the mean over all seeds;
     - `num_seeds`, `level`: 1 - `level` is how often the interval holds the truth.
     """
@@ -31,7 +32,6 @@ class Difference:
     value: float
     low: float
     high: float
-    p: float
     seed_variance: float
     image_variance: float
     num_seeds: int
@@ -47,20 +47,20 @@ class Difference:
     def standard_error(self) -> float:
         return sqrt(self.seed_variance / self.num_seeds + self.image_variance)
 
+    def half_width_at(self, seeds: int, *, level: float) -> float:
+        """Give half the interval that so many seeds would have, with the spread of these."""
+        of_seeds = self.seed_variance / seeds
+        return _half_width(of_seeds, seeds, self.image_variance, self.num_images, level / 2)
+
     def seeds_to_settle(self, size: float, *, level: float = 0.05) -> int | None:
         """Give how many seeds in all find a true difference of this size four times in five.
 
         None where no number of seeds does, because the images are too few.
         """
         for seeds in range(2, MOST_SEEDS + 1):
-            variance = self.seed_variance / seeds + self.image_variance
-            freedom = _freedom(
-                self.seed_variance / seeds, seeds, self.image_variance, self.num_images
-            )
-            if freedom <= 0 or variance == 0:
-                return seeds
-            reach = float(student.isf(level / 2, freedom) + student.isf(1 - POWER, freedom))
-            if reach * sqrt(variance) <= size:
+            reach = self.half_width_at(seeds, level=level)
+            reach += self.half_width_at(seeds, level=2 * (1 - POWER))
+            if reach <= size:
                 return seeds
         return None
 
@@ -84,16 +84,11 @@ def difference_of(
     value = float(np.mean(by_seed))
     seed_variance = float(np.var(by_seed, ddof=1))
     image_variance = _image_variance(valid) if len(valid) > 1 else 0.0
-    of_seeds = seed_variance / seeds
-    variance = of_seeds + image_variance
-    freedom = _freedom(of_seeds, seeds, image_variance, num_images)
-    half = float(student.isf(level / 2, freedom)) * sqrt(variance) if variance else 0.0
-    statistic = abs(value) / sqrt(variance) if variance else (inf if value else 0.0)
+    half = _half_width(seed_variance / seeds, seeds, image_variance, num_images, level / 2)
     return Difference(
         value=value,
         low=value - half,
         high=value + half,
-        p=float(2 * student.sf(statistic, max(freedom, 1.0))),
         seed_variance=seed_variance,
         image_variance=image_variance,
         num_seeds=seeds,
@@ -111,6 +106,8 @@ def _image_variance(resampled: NDArray[np.float64]) -> float:
     return max(0.0, of_mean - interaction / seeds)
 
 
-def _freedom(of_seeds: float, seeds: int, of_images: float, images: int) -> float:
-    parts = of_seeds**2 / (seeds - 1) + of_images**2 / max(1, images - 1)
-    return (of_seeds + of_images) ** 2 / parts if parts else 1.0
+def _half_width(of_seeds: float, seeds: int, of_images: float, images: int, tail: float) -> float:
+    """Reach from the middle to where one `tail` begins."""
+    by_seeds = float(student.isf(tail, seeds - 1)) ** 2 * of_seeds
+    by_images = float(student.isf(tail, max(1, images - 1))) ** 2 * of_images
+    return sqrt(by_seeds + by_images)

@@ -93,6 +93,11 @@ class _Running:
         self._classes = data.data.classes
         self._samples = data.subset(request.num_train, request.num_val).val
         self._measure = Measurer(self._samples, self._classes)
+        if not any(bool((~(s.difficult | s.crowd)).any()) for s in self._samples):
+            raise ValueError(
+                f"`{request.source.split_val}` of {request.source.data} must have a box to score; "
+                "it has none."
+            )
         self._results: dict[str, list[TrialResult]] = {name: [] for name in request.configs}
         self._measured: dict[str, list[Measured]] = {name: [] for name in request.configs}
         self._levels = look_levels(request.num_seeds, alpha=ALPHA)

@@ -5,7 +5,6 @@ from math import sqrt
 from typing import Literal
 
 from scipy.stats import norm
-from scipy.stats import t as student
 
 from pocketdet.compare.interval import Difference
 
@@ -61,8 +60,7 @@ def _chance(difference: Difference, num_seeds: int, final_level: float) -> float
     now, final = difference.num_seeds, num_seeds
     if final <= now:
         return 1.0
-    variance = difference.seed_variance / final + difference.image_variance
-    half = float(student.isf(final_level / 2, max(1, final - 1))) * sqrt(variance)
+    half = difference.half_width_at(final, level=final_level)
     spread = sqrt(difference.seed_variance * (1 / now - 1 / final)) or 1e-12
     above = norm.sf((half - difference.value) / spread)
     return float(above + norm.cdf((-half - difference.value) / spread))
