@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from pocketdet.bench.models import write_plain_onnx
 from pocketdet.bench.onnx_layers import onnx_layers
 from pocketdet.bench.rates import Rates
 from pocketdet.bench.torch_layers import torch_layers
-from pocketdet.model import build
+from pocketdet.model import TopDown, build
 from pocketdet.model.cost import count_macs
 from pocketdet.model.fold import fold_batch_norm
 from pocketdet.recipes import PELEE_TINY
@@ -56,3 +57,9 @@ def test_the_file_has_the_layers_of_the_network(tmp_path: Path) -> None:
     of_network = torch_layers(detector, torch.zeros(1, 3, 160, 192))
     assert sum(e.macs for e in of_file) == sum(e.macs for e in of_network)
     assert sum(e.weights for e in of_file) == sum(e.weights for e in of_network)
+
+
+def test_a_detector_whose_resize_tracing_does_not_know_is_written_too(tmp_path: Path):
+    config = replace(PELEE_TINY, neck=TopDown(channels=16))
+    file = write_plain_onnx(build(config, num_classes=3).eval(), tmp_path / "neck.onnx", (96, 96))
+    assert onnx_layers(file, input_shape=(1, 3, 96, 96))

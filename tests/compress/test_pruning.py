@@ -257,14 +257,14 @@ def test_impossible_settings_are_refused(settings, message):
 def test_a_pruned_detector_exports_and_agrees():
     import onnxruntime
 
-    from pocketdet.compress.runtimes import raw_network_as_onnx
+    from pocketdet.compress.runtimes import detector_as_onnx
 
     detector = lively(TINY)
     groups = find_groups(detector)
     removed = [unit for group in groups.groups for unit in group.units[1::2]]
     pruned = without_units(detector, groups, removed)
     image = torch.randn(1, 3, 64, 64)
-    session = onnxruntime.InferenceSession(raw_network_as_onnx(pruned, image))
+    session = onnxruntime.InferenceSession(detector_as_onnx(pruned, image))
     found = session.run(None, {session.get_inputs()[0].name: image.numpy()})
     with torch.no_grad():
         for one, other in zip(found, pruned(image)[:2], strict=True):

@@ -4,10 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-import warnings
 
 import torch
-from torch import Tensor, nn
 
 from pocketdet.bench.onnx_layers import is_quantized_onnx, onnx_layers
 from pocketdet.bench.report import Candidate
@@ -15,6 +13,7 @@ from pocketdet.bench.torch_layers import torch_layers
 from pocketdet.bench.worker import WorkerTask
 from pocketdet.config_file import find_config
 from pocketdet.data.progress import Progress, silent
+from pocketdet.export.raw_network import RawNetwork, raw_network_as_onnx
 from pocketdet.model import Detector, build
 from pocketdet.model.fold import fold_batch_norm
 from pocketdet.model.saved_detector import detector_to_data
@@ -134,22 +133,8 @@ def _on_threads(
 def write_plain_onnx(detector: Detector, path: Path, size: Size) -> Path:
     """Write the network alone, from the normalised input to raw outputs, for timing only."""
     inputs = torch.zeros(1, 3, *size)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tracing fixes the input's size, which is meant here
-        torch.onnx.export(
-            _RawTensors(detector).eval(), (inputs,), str(path), dynamo=False, opset_version=18
-        )
+    path.write_bytes(raw_network_as_onnx(RawNetwork(detector).eval(), inputs))
     return path
-
-
-class _RawTensors(nn.Module):
-    def __init__(self, detector: Detector) -> None:
-        super().__init__()
-        self.detector = detector
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        outputs = self.detector(images)
-        return outputs[0], outputs[1]
 
 
 def _detector(model: str) -> tuple[Detector, str]:

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
-import io
 from typing import Any, Protocol
-import warnings
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from pocketdet.export.raw_network import RawNetwork, raw_network_as_onnx
 from pocketdet.model import Detector
 from pocketdet.model.fold import fold_batch_norm
 from pocketdet.model.quantized import QuantizedDetector
@@ -34,18 +33,6 @@ class Runtime(Protocol):
         ...
 
 
-class _RawTensors(nn.Module):
-    """What a detector says, without the places, which are constants."""
-
-    def __init__(self, detector: Detector) -> None:
-        super().__init__()
-        self.detector = detector
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        outputs = self.detector(images)
-        return outputs[0], outputs[1]
-
-
 class OnnxRuntime:
     """ONNX Runtime on the CPU, with each batch norm folded before."""
 
@@ -62,7 +49,7 @@ class OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         session = onnxruntime.InferenceSession(
-            raw_network_as_onnx(detector, image), options, providers=["CPUExecutionProvider"]
+            detector_as_onnx(detector, image), options, providers=["CPUExecutionProvider"]
         )
         feed = {session.get_inputs()[0].name: image.numpy()}
 
@@ -93,22 +80,14 @@ class Eager:
         return call
 
 
-@torch.no_grad()
-def raw_network_as_onnx(detector: Detector, images: Tensor) -> bytes:
+def detector_as_onnx(detector: Detector, images: Tensor) -> bytes:
     """Export what gives raw class and box outputs, for a batch of this size.
 
     A quantised detector is written as the integers that it holds.
     """
     is_quantised = isinstance(detector, QuantizedDetector)
     written = onnx_form(detector) if is_quantised else fold_batch_norm(detector)
-    network = _RawTensors(written.cpu()).eval()
-    file: Any = io.BytesIO()
-    with warnings.catch_warnings():
-        # Tracing, deprecated since, takes a tenth of the newer exporter's time. It fixes the
-        # input's size, which is meant here.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(network, (images,), file, dynamo=False, opset_version=18)
-    return file.getvalue()
+    return raw_network_as_onnx(RawNetwork(written.cpu()).eval(), images)
 
 
 @contextmanager

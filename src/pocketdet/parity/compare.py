@@ -12,6 +12,7 @@ import torch
 from pocketdet.conventions import Detections, Sample
 from pocketdet.data.progress import Progress, silent
 from pocketdet.evaluate.score import evaluate_detections
+from pocketdet.export.raw_network import RawNetwork
 from pocketdet.model import Detector
 from pocketdet.model.head import LevelShape
 from pocketdet.parity.boxes import BoxComparison, compare_boxes
@@ -20,7 +21,7 @@ from pocketdet.parity.layers import LayerComparison, compare_layers
 from pocketdet.parity.raw_outputs import compare_raw, permuted_classes
 from pocketdet.parity.report import LIMITS, Limits, ParityReport
 from pocketdet.parity.shared_scales import shared_scales
-from pocketdet.parity.subject import PictureNetwork, RawNetwork, Subject
+from pocketdet.parity.subject import PictureNetwork, Subject
 from pocketdet.parity.taps import onnx_taps
 from pocketdet.runtime import Arrays, DetectionArrays, DetectionRows
 from pocketdet.runtime.decode import scored_boxes

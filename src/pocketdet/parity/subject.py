@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pocketdet.conventions import ClassList, DecodeSettings, InputContract
+from pocketdet.export.raw_network import RawNetwork
 from pocketdet.model import Detector
 from pocketdet.model.box_coder import LARGEST_GROWTH, BoxCoder
 from pocketdet.runtime import (
@@ -83,18 +84,6 @@ def card_of(detector: Detector) -> Card:
         classes=ClassList.of(detector.classes),
         detection=DecodeSettings(),
     )
-
-
-class RawNetwork(nn.Module):
-    """A detector from the normalised input to its two raw outputs."""
-
-    def __init__(self, detector: Detector) -> None:
-        super().__init__()
-        self.detector = detector
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        outputs = self.detector(images)
-        return outputs[0], outputs[1]
 
 
 class PictureNetwork(nn.Module):
