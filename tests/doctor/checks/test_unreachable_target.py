@@ -80,3 +80,21 @@ def test_reads_well() -> None:
     assert finding.evidence == snapshot(
         "`relu` at the end of this output gives 0 or more, and 50% of the 512 targets that `smooth_l1_loss` compares it with lie outside, such as -1."
     )
+
+
+def focal_by_hand(said: Tensor, target: Tensor) -> Tensor:
+    """As users write it out: chances of the logits themselves."""
+    chance = said.sigmoid()
+    right = -(chance.clamp(min=1e-6)).log() * (1 - chance) ** 2
+    wrong = -((1 - chance).clamp(min=1e-6)).log() * chance**2
+    return (target * right + (1 - target) * wrong).mean()
+
+
+def test_chances_of_logits_that_cannot_be_negative_are_an_error() -> None:
+    (finding,) = examined(network(nn.ReLU()), present, focal_by_hand)
+    assert (finding.severity, finding.where) == ("error", "3")
+    assert "never say less than .5" in finding.evidence
+
+
+def test_chances_of_free_logits_are_clear() -> None:
+    assert examined(network(), present, focal_by_hand) == []

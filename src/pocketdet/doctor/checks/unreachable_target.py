@@ -35,6 +35,8 @@ ON_LOGITS = "binary_cross_entropy_with_logits"
 FROM_ZERO = frozenset(
     {"relu", "relu_", "softplus", "exp", "exp_", "abs", "hardsigmoid", "sigmoid", "sigmoid_"}
 )
+CUT_AT_ZERO = frozenset({"relu", "relu_", "softplus", "abs"})
+OF_LOGITS = ("sigmoid", "sigmoid_", "log_sigmoid_forward")
 FROM_ZERO_OR_SHARES = FROM_ZERO | {"_softmax"}
 TO_ONE = frozenset({"sigmoid", "sigmoid_", "hardsigmoid", "_softmax", "tanh", "tanh_"})
 FROM_MINUS_ONE = frozenset({"tanh", "tanh_"})
@@ -62,12 +64,38 @@ def find_unreachable_targets(model: nn.Module, training_trace: Trace) -> Iterato
         and (found := _comparison(op, training_trace)) is not None
     }
     seen: set[str] = set()
+    for fault in _never_improbable(training_trace, inside):
+        if str(fault.source) not in seen:
+            seen.add(str(fault.source))
+            yield fault
     for comparison, target in _targets(training_trace, comparisons):
         share, worst = _out_of_reach(comparison, target)
         line = str(comparison.activation.source)
         if share > LEAST_SHARE and line not in seen:
             seen.add(line)
             yield _fault(comparison, share, worst)
+
+
+def _never_improbable(trace: Trace, inside: set[str]) -> Iterator[Fault]:
+    """Find logits that cannot be negative, of which the loss makes chances."""
+    to_loss = trace.leads_to(list(trace.outputs.values()))
+    for op in trace.named(*OF_LOGITS):
+        if op.where in inside or op.index not in to_loss or op.outputs[0].numel < 2:
+            continue
+        sources = list(makers(op.inputs[0]))
+        if not sources or not {source.name for source in sources} <= CUT_AT_ZERO:
+            continue
+        last = sources[0]
+        if last.where is None or not trace.parameters_behind(op.inputs[0]):
+            continue
+        yield Fault(
+            where=last.where,
+            source=last.source,
+            evidence=f"`{last.name}` at the end of this output gives 0 or more, and the loss takes "
+            f"its `{op.name}` for a chance: it can never say less than .5, of any place or class.",
+            measured={"least": 0.5},
+            at=last.index,
+        )
 
 
 def _comparison(op: Op, trace: Trace) -> _Comparison | None:
