@@ -3,9 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from exported_file import SMALL, WITH_NECK, lively, parity, write_file
+from exported_file import SMALL, WITH_NECK, lively, parity, pictures, write_file
 import pytest
 
+from pocketdet.export import export_detector
 from pocketdet.model import CBAM, DetectorConfig, GFLHead, L2Norm, PixelShuffle, TopDown
 from pocketdet.model.fold import fold_batch_norm
 
@@ -34,3 +35,14 @@ def test_a_folded_export_is_the_same_detector(tmp_path: Path) -> None:
     detector = lively(WITH_NECK)
     file = write_file(fold_batch_norm(detector), tmp_path / "a.onnx")
     assert parity(detector, file).same
+
+
+@pytest.mark.slow
+def test_a_file_of_the_export_package_is_the_same_detector(tmp_path: Path) -> None:
+    detector = lively()
+    inputs = [sample.image.permute(1, 2, 0).numpy() for sample in pictures(2, height=64, width=96)]
+    export_detector(detector, tmp_path / "a.onnx", pictures=inputs)
+    report = parity(detector, tmp_path / "a.onnx")
+    assert report.same, report.causes
+    assert report.layers is not None
+    assert report.first_layer is None
