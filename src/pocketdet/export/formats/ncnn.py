@@ -1,5 +1,6 @@
 """ncnn, by pnnx: one picture at a time."""
 
+from copy import deepcopy
 from pathlib import Path
 import shutil
 import subprocess
@@ -24,7 +25,14 @@ def write_ncnn(network: FileNetwork, card: Card, path: Path, settings: ExportSet
     with TemporaryDirectory() as folder:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tracing fixes the input's size, which is meant here
-            traced: Any = torch.jit.trace(network, example, check_trace=False)
+            # A function, since tracing a module asks for all its properties, and a head without
+            # priors refuses to be asked for them.
+            frozen = deepcopy(network).requires_grad_(requires_grad=False)
+
+            def run(images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+                return frozen(images)
+
+            traced: Any = torch.jit.trace(run, example, check_trace=False)
             traced.save(str(Path(folder) / "model.pt"))
         shape = "[" + ",".join(str(side) for side in example.shape) + "]f32"
         half = int(settings.precision == "fp16")
