@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from tests.train.tiny_training import TINY, TINY_POINTS, TINY_SHARED
+from tiny_training import TINY, TINY_POINTS, TINY_SHARED
 import torch
 from torch import Tensor, nn
 

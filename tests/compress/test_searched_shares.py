@@ -87,7 +87,7 @@ def test_a_front_is_looked_for_with_two_measures(tmp_path: Path):
 PROCESS = """
 import sys
 sys.path.insert(0, sys.argv[2])
-from test_search import TPE, Trials, toy_score, toy_space
+from test_searched_shares import TPE, Trials, toy_score, toy_space
 trials = Trials(sys.argv[1], "toy", toy_space(), TPE(), seed=1)
 trials.add(toy_score)
 def killed(number, numbers):
