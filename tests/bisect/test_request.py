@@ -99,7 +99,11 @@ class ByName:
 @pytest.fixture
 def by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     judges = Judges(judge=ByName(), training=None, doctor=None)
-    monkeypatch.setattr(request_file, "make_judges", lambda *given: judges)
+
+    def given(*_: object) -> Judges:
+        return judges
+
+    monkeypatch.setattr(request_file, "make_judges", given)
 
 
 def test_the_folder_has_the_page_the_document_and_the_config_that_mends(
