@@ -4,41 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from tiny_training import TINY
 import torch
 
 from pocketdet.compress import FineTuning, StepResult, Workbench
-from pocketdet.conventions import ClassList, InputContract, Sample
+from pocketdet.conventions import ClassList, Sample
 from pocketdet.data.dataset import Dataset, Traits
 from pocketdet.data.formats.any_format import write_dataset
 from pocketdet.model import (
-    BatchNorm,
     Detector,
     DetectorConfig,
-    ExtraConvs,
-    PeleeHead,
-    PeleeStem,
-    PriorLevel,
-    TwoWayDense,
     build,
-)
-
-TINY = DetectorConfig(
-    input=InputContract(height=64, width=64),
-    stem=PeleeStem(channels=8),
-    stages=(
-        TwoWayDense(num_layers=1, growth=8, bottleneck_width=1),
-        TwoWayDense(num_layers=1, growth=8, bottleneck_width=1),
-    ),
-    levels_from=(0, 1),
-    extras=(ExtraConvs(hidden=8, channels=16, norm=BatchNorm()),),
-    head=PeleeHead(
-        channels=16,
-        priors=(
-            PriorLevel(source=0, smallest=0.1, largest=0.25),
-            PriorLevel(source=1, smallest=0.25, largest=0.5),
-            PriorLevel(source=2, smallest=0.5, largest=0.9),
-        ),
-    ),
 )
 
 

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from compress_data import TINY, tiny_detector
+from compress_data import tiny_detector
 import pytest
 from small_bench import tiny_bench
+from tiny_training import TINY
 import torch
 
 from pocketdet.compress.distill.criterion import DistillWeights, load_teacher, taught_by

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from compress_data import TINY, tiny_detector, write_squares
+from compress_data import tiny_detector, write_squares
 import pytest
+from tiny_training import TINY
 import torch
 from torch import nn
 

@@ -11,7 +11,7 @@ import yaml
 
 from pocketdet.cli import app, main
 from pocketdet.compress import CompressionRequest, resume_compression, run_compression
-from pocketdet.compress.result_folder import save_detector
+from pocketdet.compress.result_folder import ResultFolder, save_detector
 from pocketdet.model import Detector
 from pocketdet.model.surgery import Channels
 
@@ -141,3 +141,10 @@ def test_a_detector_with_fewer_channels_reloads_and_unknown_surgery_is_refused(t
     torch.save(data, tmp_path / "unknown.pt")
     with pytest.raises(ValueError, match="Did you mean `channels`"):
         Detector.load(tmp_path / "unknown.pt")
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "a/b", "..", ""])
+def test_a_result_stays_in_its_parent(name: str, tmp_path: Path):
+    with pytest.raises(ValueError, match="without a path"):
+        ResultFolder.create(tmp_path / "compressed", name, stem="x")
+    assert not (tmp_path / "elsewhere").exists()

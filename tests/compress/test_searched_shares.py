@@ -86,7 +86,7 @@ def test_a_front_is_looked_for_with_two_measures(tmp_path: Path):
 
 PROCESS = """
 import sys
-sys.path.insert(0, sys.argv[2])
+sys.path[:0] = sys.argv[2:]
 from test_searched_shares import TPE, Trials, toy_score, toy_space
 trials = Trials(sys.argv[1], "toy", toy_space(), TPE(), seed=1)
 trials.add(toy_score)
@@ -101,7 +101,8 @@ def test_processes_share_a_study_and_a_killed_one_costs_its_trial(tmp_path: Path
     place = str(tmp_path / "t.journal")
     here = Trials(place, "toy", toy_space(), TPE(), seed=0)
     here.add(toy_score)
-    command = [sys.executable, "-c", PROCESS, place, str(Path(__file__).parent)]
+    tests = Path(__file__).parents[1]
+    command = [sys.executable, "-c", PROCESS, place, str(tests / "compress"), str(tests / "train")]
     other = subprocess.run(command, check=False, capture_output=True, text=True)
     assert other.returncode == -9, other.stderr
     again = Trials(place, "toy", toy_space(), TPE(), seed=0)

@@ -39,7 +39,7 @@ def is_quantized_onnx(path: Path) -> bool:
 
 
 def _fix_shape(value: Any, shape: tuple[int, ...]) -> None:
-    for axis, length in zip(value.type.tensor_type.shape.dim, shape, strict=False):
+    for axis, length in zip(value.type.tensor_type.shape.dim, shape, strict=True):
         axis.Clear()
         axis.dim_value = length
 

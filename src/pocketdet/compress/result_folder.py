@@ -13,6 +13,7 @@ from pocketdet.compress.step import Step, StepResult
 from pocketdet.model import Detector
 from pocketdet.model.saved_detector import compact_data
 from pocketdet.train.atomic_file import write_atomically
+from pocketdet.train.new_folder import named_folder, numbered_folder
 
 LAST, START = "last.pt", "0-start.pt"
 
@@ -34,20 +35,9 @@ class ResultFolder:
     @classmethod
     def create(cls, parent: Path, name: str | None, *, stem: str) -> "ResultFolder":
         """Make the folder of a name, or the first free one of `stem-1`, `stem-2` and so on."""
-        parent.mkdir(parents=True, exist_ok=True)
-        numbers = iter(range(1, 1_000_000))
-        while True:
-            path = parent / (name or f"{stem}-{next(numbers)}")
-            try:
-                path.mkdir()
-            except FileExistsError as error:
-                if name is None:
-                    continue
-                raise ValueError(
-                    f"`name` must be new, since no result is overwritten; {path} exists. Choose "
-                    f"another, or go on with it: --resume {path}."
-                ) from error
-            return cls(path)
+        if name is None:
+            return cls(numbered_folder(parent, stem))
+        return cls(named_folder(parent, name, of="result"))
 
     def checkpoint(self, number: int, step: Step) -> Path:
         """Say where the detector after step `number`, from 1, is kept."""

@@ -8,6 +8,7 @@ import yaml
 
 from pocketdet.train.atomic_file import write_atomically
 from pocketdet.train.checkpoint import BEST, LAST
+from pocketdet.train.new_folder import named_folder, numbered_folder
 
 
 class RunFolder:
@@ -26,31 +27,12 @@ class RunFolder:
     @classmethod
     def create(cls, parent: Path, name: str) -> "RunFolder":
         """Make the folder of a name that the user chose; raises `ValueError` if it exists."""
-        if Path(name).name != name or name in ("", ".."):
-            raise ValueError(f"`name` must be the name of a folder, without a path; got {name!r}.")
-        path = parent / name
-        parent.mkdir(parents=True, exist_ok=True)
-        try:
-            path.mkdir()
-        except FileExistsError as error:
-            raise ValueError(
-                f"`name` must be new, since no run is overwritten; {path} exists. Choose another, "
-                f"or go on with that run: --resume {path}."
-            ) from error
-        return cls(path)
+        return cls(named_folder(parent, name, of="run"))
 
     @classmethod
     def create_numbered(cls, parent: Path, stem: str) -> "RunFolder":
         """Make the folder `stem-1`, or the first number that is free."""
-        parent.mkdir(parents=True, exist_ok=True)
-        number = 1
-        while True:
-            try:
-                (parent / f"{stem}-{number}").mkdir()
-            except FileExistsError:
-                number += 1
-            else:
-                return cls(parent / f"{stem}-{number}")
+        return cls(numbered_folder(parent, stem))
 
     def batch_picture(self, step: int) -> Path:
         """Say where the picture of the batch of a step lies."""
