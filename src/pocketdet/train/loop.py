@@ -10,6 +10,7 @@ from pocketdet.data.loading.batch import Batch
 from pocketdet.data.loading.prefetch import prefetched
 from pocketdet.train.early_stopping import has_stopped_improving
 from pocketdet.train.events import Ended, EpochDone, EvaluationStarted, Started, StepDone
+from pocketdet.train.freed_memory import keep_freed_memory
 from pocketdet.train.plan import TrainPlan
 from pocketdet.train.state import TrainState
 from pocketdet.train.step import Stepper
@@ -23,6 +24,8 @@ def train(state: TrainState, plan: TrainPlan) -> str:
     by the first process; the others wait. Raises `NonFiniteLoss` when a loss is no number.
     """
     settings, world = plan.settings, plan.world
+    if world.device.type == "cpu":
+        keep_freed_memory()
     stepper = Stepper(state, plan)
     limit = TimeLimit(settings.max_minutes)
     reason = reason_to_end(state, plan)

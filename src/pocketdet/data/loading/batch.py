@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -67,10 +68,11 @@ def collate(
 ) -> Batch:
     """Put samples of one size, with boxes in input pixels, into a batch."""
     learnt = [_learnt(sample) for sample in samples]
-    # Stacked as (b, H, W, 3), the batch is `channels_last` without another copy.
-    images = torch.stack([sample.image.permute(1, 2, 0) for sample in samples])
+    # Stacked as (b, H, W, 3), the batch is `channels_last` without another copy. NumPy copies
+    # in this thread; torch would wake its others, and wait for them where cores are taken.
+    images = np.stack([sample.image.permute(1, 2, 0).numpy() for sample in samples])
     return Batch(
-        images=images.permute(0, 3, 1, 2),
+        images=torch.from_numpy(images).permute(0, 3, 1, 2),
         packed_boxes_xyxy=torch.cat([sample.boxes_xyxy for sample in learnt]),
         packed_labels=torch.cat([sample.labels for sample in learnt]),
         counts=tuple(len(sample.labels) for sample in learnt),
