@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 import platform
+import sys
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +26,16 @@ from pocketdet.compare.interval import Difference, difference_of
 from pocketdet.compare.looks import look_levels
 from pocketdet.compare.measured import Measurer
 from pocketdet.compare.verdict import why_to_stop
-from pocketdet.conventions import ClassList, InputContract, Sample
+from pocketdet.conventions import InputContract
 from pocketdet.data.augment.settings import NO_AUGMENT
-from pocketdet.data.dataset import Dataset, Traits
-from pocketdet.data.formats.any_format import write_dataset
 from pocketdet.model import BatchNorm, DetectorConfig, ExtraConvs, PeleeHead, PeleeStem, TwoWayDense
 from pocketdet.model.priors import prior_ladder
 from pocketdet.train.settings import TrainSettings
 from pocketdet.training_data import DataSource
 from pocketdet.trial import Steps, Trial, open_trial_data, run_trial
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from squares import write_squares
 
 CONFIG = DetectorConfig(
     input=InputContract(height=64, width=64),
@@ -56,36 +58,10 @@ class Runs:
     num_images: int
 
 
-def write_squares(folder: Path) -> None:
-    """Write pictures of noise with one or two bright or dark squares."""
-    rng = np.random.default_rng(0)
-    samples: list[Sample] = []
-    for index in range(NUM_TRAIN + NUM_VAL):
-        image = rng.integers(100, 156, (3, 64, 64), dtype=np.uint8)
-        boxes, labels = [], []
-        for _ in range(int(rng.integers(1, 3))):
-            x, y = (int(v) for v in rng.integers(0, 40, 2))
-            w, h = (int(v) for v in rng.integers(10, 24, 2))
-            labels.append(int(rng.integers(2)))
-            image[:, y : y + h, x : x + w] = (230, 20)[labels[-1]]
-            boxes.append([x, y, x + w, y + h])
-        samples.append(
-            Sample.of(torch.from_numpy(image), boxes, labels, image_id=f"picture{index}")
-        )
-    dataset = Dataset(
-        classes=ClassList.of(["bright", "dark"]),
-        splits={"train": samples[:NUM_TRAIN], "val": samples[NUM_TRAIN:]},
-        traits=Traits(),
-        root=folder,
-        format="coco",
-    )
-    write_dataset(dataset, folder, "coco")
-
-
 def stored_runs(folder: Path, number: int) -> Runs:
     source = DataSource(data=str(folder / "squares"))
     if not (folder / "squares").is_dir():
-        write_squares(folder / "squares")
+        write_squares(folder / "squares", num_train=NUM_TRAIN, num_val=NUM_VAL)
     data = open_trial_data(source)
     measure = Measurer(data.data.val, data.data.classes)
     ap, resampled = [], []

@@ -26,14 +26,14 @@ from pocketdet.bisect.search import Search
 from pocketdet.bisect.training_judge import TrainingJudge
 from pocketdet.bisect.trial_trainer import TrialTrainer
 from pocketdet.conventions import InputContract
-from pocketdet.data.digits.builtin import BuiltinSettings, builtin_dataset
 from pocketdet.model import DetectorConfig, PlacedAttention, SeparableConv, SiLU
 from pocketdet.model.scale import scaled
 from pocketdet.training_data import DataSource
-from pocketdet.trial import open_trial_data
+from pocketdet.trial import SideBySide, open_trial_data
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from guilty_parts import FAULTY, SOUND, Step
+from squares import write_squares
 
 PLACES = ("stem", "stage1", "stage2", "stage3", "stage4")
 NUM_CHANGES = 9
@@ -71,7 +71,10 @@ def run(number: int, out: Path, data: Path) -> dict[str, object]:
     opened = open_trial_data(source)
     healthy, (altered, truth) = healthy_config(), case(number)
     trainer = TrialTrainer(
-        healthy=healthy, source=source, data=opened, folder=out / "trials", num_val=64
+        healthy=healthy,
+        source=source,
+        machines=SideBySide(devices=("cpu",), data=opened),
+        folder=out / "trials",
     )
     judge = TrainingJudge(trainer=trainer, healthy=healthy, most_steps=320)
     space = ConfigSpace(healthy, altered, classes=opened.data.classes)
@@ -114,7 +117,9 @@ def main() -> None:
     rows_file = options.out / "rows.jsonl"
     lines = rows_file.read_text().splitlines() if rows_file.is_file() else []
     rows = [json.loads(line) for line in lines]
-    data = builtin_dataset(settings=BuiltinSettings(num_train=400, num_val=64))
+    data = options.out / "squares"
+    if not data.is_dir():
+        write_squares(data, num_train=200, num_val=48, most=1, sides=(20, 40))
     for number in [] if options.table else options.cases:
         if all(row["case"] != number for row in rows):
             torch.set_num_threads(1)

@@ -65,3 +65,8 @@ def bad() -> Net:
 def loss(model, inputs):
     target = inputs[:, :1, ::2, ::2] - inputs[:, 1:2, ::2, ::2]
     return (model(inputs) - target).square().mean()
+
+
+def size(model):
+    """No judge: it says neither yes nor no."""
+    return sum(parameter.numel() for parameter in model.parameters())

@@ -6,9 +6,12 @@ import bisect_nets
 import pytest
 import torch
 from torch import nn
+from typer.testing import CliRunner
 
 from pocketdet.bisect.module_request import ModuleRequest, run_module_bisect
 from pocketdet.bisect.module_space import ModuleSpace, are_equal
+from pocketdet.bisect.result import BisectResult
+from pocketdet.cli import app
 
 IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
@@ -102,3 +105,61 @@ def test_training_on_the_users_loss_is_a_judge_too(tmp_path: Path, monkeypatch) 
     assert all(one.judgement.why for one in result.progress.asked)
     assert result.progress.is_complete
     assert "doctor" not in (tmp_path / "out" / "judgements.jsonl").read_text()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--data", "digits"], ["--learning-rate", "0.1"], ["--device", "cpu"], ["--jobs", "2"]],
+)
+def test_an_option_that_modules_have_no_use_for_is_refused(options: list[str]) -> None:
+    result = CliRunner().invoke(app, ["bisect", "a:b", "c:d", "--modules", *options])
+    assert isinstance(result.exception, ValueError)
+    assert f"`{options[0]}` has no effect with `--modules`" in str(result.exception)
+
+
+@pytest.mark.parametrize("options", [["--loss", "a:loss"], ["--input", "1x3x8x8"]])
+def test_an_option_of_modules_is_refused_for_configs(options: list[str]) -> None:
+    files = ["PELEE_TINY", "PELEE_SMALL", "--data", "digits"]
+    result = CliRunner().invoke(app, ["bisect", *files, *options])
+    assert isinstance(result.exception, ValueError)
+    assert f"`{options[0]}` has no effect without `--modules`" in str(result.exception)
+
+
+def yolos_request(tmp_path: Path, **changes) -> ModuleRequest:
+    return ModuleRequest(
+        healthy="bisect_yolos:good",
+        altered="bisect_yolos:bad",
+        input="pixel_values=4x3x64x64",
+        loss="bisect_yolos:loss",
+        out=tmp_path / "out",
+        **changes,
+    )
+
+
+def guilty_of(result: BisectResult) -> list[str]:
+    return sorted(change.field for found in result.progress.found for change in found.changes)
+
+
+def test_a_judge_of_ones_own_is_asked_about_a_network_of_transformers(
+    tmp_path: Path, monkeypatch
+) -> None:
+    pytest.importorskip("transformers")
+    monkeypatch.chdir(Path(__file__).resolve().parent)
+    result = run_module_bisect(yolos_request(tmp_path, judge="bisect_yolos:is_sound"))
+    assert guilty_of(result) == ["vit.encoder.layer.1.layernorm_after"]
+    assert "bisect_yolos:is_sound says False" in (tmp_path / "out" / "page.html").read_text()
+
+
+def test_a_judge_of_ones_own_must_say_yes_or_no(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(Path(__file__).resolve().parent)
+    request = ModuleRequest(
+        healthy="bisect_nets:good",
+        altered="bisect_nets:bad",
+        input="2x3x16x16",
+        judge="bisect_nets:size",
+        out=tmp_path / "out",
+    )
+    with pytest.raises(ValueError, match="`--judge bisect_nets:size` must be a function"):
+        run_module_bisect(request)
+    with pytest.raises(ValueError, match="`--judge` must be train, doctor, both, or module:name"):
+        ModuleRequest(healthy="a:b", altered="c:d", judge="doctr")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pocketdet import load_config
 from pocketdet.bisect import request as request_file
+from pocketdet.bisect.page import page
 from pocketdet.bisect.request import BisectRequest, Judges, run_bisect
 from pocketdet.bisect.verdict import Judgement, Verdict
 from pocketdet.cli import app
@@ -124,6 +125,7 @@ def test_the_folder_has_the_page_the_document_and_the_config_that_mends(
     assert type(mended.activation).__name__ == "SiLU"
     page = (tmp_path / "out" / "page.html").read_text()
     assert "its &lt;name&gt;" in page
+    assert "attention:" in page  # The mending config itself.
     lines = (tmp_path / "out" / "judgements.jsonl").read_text()
     assert run_bisect(request).to_data()["guilty"] == result.to_data()["guilty"]
     assert (tmp_path / "out" / "judgements.jsonl").read_text() == lines
@@ -181,3 +183,35 @@ def test_the_end_of_the_time_hands_back_the_smallest_set_so_far_and_says_how_to_
     assert not document["complete"]
     smallest = [change["field"] for change in document["smallest_so_far"]]
     assert sorted(smallest) == ["activation", "attention"]
+
+
+def test_the_doctors_finding_stands_beside_the_guilty_set_that_it_is_about() -> None:
+    finding = {
+        "check": "dead-part",
+        "where": "attention.0",
+        "source": None,
+        "evidence": "It is <zero>.",
+        "remedy": "Use it.",
+    }
+    other = {**finding, "check": "loud-part", "where": "stem"}
+    change = {"field": "attention[stage3]", "before": None, "after": "Lost"}
+    data = {
+        "healthy": "a.yaml",
+        "altered": "b.yaml",
+        "judge": "train",
+        "data": "digits",
+        "num_judgements": 1,
+        "minutes": 1.0,
+        "ended": "The rest is healthy",
+        "guilty": [{"changes": [change], "why": "it lags", "findings": [finding]}],
+        "left_out": [],
+        "findings": [finding, other],
+        "judgements": [],
+    }
+    text = page(data, curves=None, mended="base: b.yaml\n")
+    beside, besides = text.split("What the doctor says of the altered end besides")
+    assert beside.count("dead-part") == 1
+    assert "It is &lt;zero&gt;." in beside
+    assert "base: b.yaml" in beside
+    assert "dead-part" not in besides
+    assert "loud-part" in besides

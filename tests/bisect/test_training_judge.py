@@ -22,14 +22,23 @@ FAULTY, HALF, SLIGHT = (
 
 @dataclass
 class MadeUp:
-    """Losses that fall from 10 as steps grow; a fault keeps a share of them from falling."""
+    """Losses that fall from 10 as steps grow; a fault keeps a share of them from falling.
+
+    `still`: weights that no step moves.
+    """
 
     faults: dict[DetectorConfig, float]
     noise: float = 0.02
     diverges: tuple[DetectorConfig, ...] = ()
     trained: dict[tuple[DetectorConfig, int, int], TrialResult] = field(default_factory=dict)
 
-    def __call__(self, config: DetectorConfig, *, seed: int, steps: int) -> TrialResult:
+    still: dict[DetectorConfig, tuple[str, ...]] = field(default_factory=dict)
+    at_once: int = 1
+
+    def __call__(self, trainings, *, steps: int) -> list[TrialResult]:
+        return [self.train(config, seed, steps) for config, seed in trainings]
+
+    def train(self, config: DetectorConfig, seed: int, steps: int) -> TrialResult:
         key = (config, seed, steps)
         if key not in self.trained:
             rng = np.random.default_rng([seed, steps, crc32(str(config).encode())])
@@ -51,6 +60,7 @@ class MadeUp:
                 seconds=0.0,
                 device="cpu",
                 detections=(),
+                unmoved=self.still.get(config, ()),
             )
         return self.trained[key]
 
@@ -122,3 +132,23 @@ def test_a_rest_that_is_slightly_worse_is_healthy_beside_the_first_fault() -> No
     assert judge.open(SLIGHT).verdict is Verdict.HEALTHY
     assert judge.open(HALF).verdict is Verdict.FAULTY
     assert judge(HALF).verdict is Verdict.FAULTY
+
+
+def test_weights_that_no_step_moves_are_a_fault_that_one_seed_shows() -> None:
+    trainer = MadeUp({SLIGHT: 0.5}, still={FAULTY: ("gate", "old"), HEALTHY: ("old",)})
+    judge = judge_of(trainer)
+    judgement = judge.open(FAULTY)
+    assert judgement.verdict is Verdict.FAULTY
+    assert judgement.measured["unmoved"] == ["gate"]
+    assert judge(FAULTY).verdict is Verdict.FAULTY
+    assert judge(SLIGHT).verdict is Verdict.HEALTHY
+    assert {seed for _, seed, _ in trainer.trained} == {0}
+    assert judge.open(SLIGHT).why.startswith("worse than the healthy end")
+    assert judge(SLIGHT).verdict is Verdict.FAULTY
+
+
+def test_seeds_that_run_side_by_side_are_judged_together() -> None:
+    trainer = MadeUp({FAULTY: 0.5, SLIGHT: 0.02}, at_once=2)
+    judge = judge_of(trainer)
+    judge.open(FAULTY)
+    assert "2 seeds" in judge(SLIGHT).why

@@ -1,6 +1,6 @@
 """Judges of networks that are not ours: the doctor, and a short training on the user's own loss."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
@@ -14,6 +14,7 @@ from pocketdet.bisect.verdict import Judgement
 from pocketdet.doctor import Finding, Severity, examine
 from pocketdet.model.evaluation_mode import evaluation_mode
 from pocketdet.trial import TrialResult
+from pocketdet.trial.unmoved import unmoved_weights
 
 Loss = Callable[[nn.Module, Any], torch.Tensor]
 BUDGET_S = 60.0
@@ -58,20 +59,28 @@ class ModuleTrainer:
     loss: Loss
     _running: dict[tuple[frozenset[str], int], "_Training"] = field(default_factory=dict[Any, Any])
 
-    def __call__(self, config: Hybrid, *, seed: int, steps: int) -> TrialResult:
+    @property
+    def at_once(self) -> int:
+        return 1
+
+    def __call__(self, trainings: Sequence[tuple[Hybrid, int]], *, steps: int) -> list[TrialResult]:
+        return [self._training(config, seed).result(steps) for config, seed in trainings]
+
+    def _training(self, config: Hybrid, seed: int) -> "_Training":
         key = (config.names, seed)
         if key not in self._running:
-            self._running[key] = _Training(config.build(seed), self.loss, self.ends.inputs)
-        return self._running[key].result(steps)
+            self._running[key] = _Training(config, seed, self.loss)
+        return self._running[key]
 
     def have_equal_losses(self, one: Hybrid, other: Hybrid) -> bool:
         return True
 
 
 class _Training:
-    def __init__(self, model: nn.Module, loss: Loss, inputs: Any) -> None:
-        self._model, self._loss, self._inputs = model.train(), loss, inputs
-        self._optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    def __init__(self, config: Hybrid, seed: int, loss: Loss) -> None:
+        self._model, self._start = config.build(seed).train(), config.build(seed)
+        self._loss, self._inputs = loss, config.ends.inputs
+        self._optimizer = torch.optim.Adam(self._model.parameters(), lr=LEARNING_RATE)
         self._losses: list[float] = []
         self._results: dict[int, TrialResult] = {}
 
@@ -109,4 +118,5 @@ class _Training:
             seconds=0.0,
             device="cpu",
             detections=(),
+            unmoved=unmoved_weights(self._model, self._start),
         )

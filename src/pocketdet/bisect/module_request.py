@@ -1,7 +1,7 @@
 """What `pocketdet bisect --modules` was asked for, turned into a search."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -11,10 +11,11 @@ from pocketdet.bisect.doctor_judge import BothJudges
 from pocketdet.bisect.log import Log
 from pocketdet.bisect.module_judge import Loss, ModuleDoctorJudge, ModuleTrainer
 from pocketdet.bisect.module_space import Ends, Hybrid, ModuleSpace
-from pocketdet.bisect.result import BisectResult, write_result
+from pocketdet.bisect.own_judge import OwnJudge
+from pocketdet.bisect.result import BisectResult, with_findings, write_result
 from pocketdet.bisect.search import Asked
 from pocketdet.bisect.training_judge import TrainingJudge
-from pocketdet.bisect.verdict import Judge
+from pocketdet.bisect.verdict import Judge, check_judge
 from pocketdet.doctor.named_patient import build_named, named_function, parse_inputs
 
 DEFAULT_INPUT = "2x3x128x128"
@@ -24,7 +25,8 @@ DEFAULT_INPUT = "2x3x128x128"
 class ModuleRequest:
     """Two networks as `module:name`, what they take, and a loss of (model, inputs) to a scalar.
 
-    `judge` is doctor, train or both; training needs the loss.
+    `judge` is doctor, train or both, where training needs the loss; or, as `module:name`, a
+    function of a network that gives True for a sound one. `ask_doctor`: as in `BisectRequest`.
     """
 
     healthy: str
@@ -33,15 +35,16 @@ class ModuleRequest:
     loss: str | None = None
     judge: str = "doctor"
     out: Path | None = None
+    ask_doctor: bool = False
     most_steps: int = 160
     num_seeds: int = 3
+    most_seeds: int = 5
     tolerance: float = 0.25
     max_minutes: float | None = None
 
     def __post_init__(self) -> None:
-        if self.judge not in ("doctor", "train", "both"):
-            raise ValueError(f"`--judge` must be train, doctor or both; got {self.judge!r}.")
-        if self.judge != "doctor" and self.loss is None:
+        check_judge(self.judge)
+        if self.judge in ("train", "both") and self.loss is None:
             raise ValueError(
                 "`--loss` must name a function of (model, inputs) to a scalar, such as "
                 "my_nets:loss, or there is nothing to train on; or take --judge doctor."
@@ -79,9 +82,8 @@ def run_module_bisect(
         scales=tuple(training.scales) if training else (),
         minutes=clock.minutes,
     )
-    if request.judge != "train" and result.is_faulty:
-        errors = ModuleDoctorJudge(space.ends, loss=loss).errors(space.make(space.changes()))
-        result = replace(result, findings=tuple(error.to_data() for error in errors))
+    if request.judge in ("doctor", "both") or request.ask_doctor:
+        result = with_findings(result, ModuleDoctorJudge(space.ends, loss=loss).errors, space)
     write_result(result, training, space)
     return result
 
@@ -89,6 +91,12 @@ def run_module_bisect(
 def _judges(
     request: ModuleRequest, ends: Ends, loss: Loss | None, tell: Callable[[str], None]
 ) -> tuple[Judge[Hybrid], TrainingJudge[Hybrid] | None]:
+    if ":" in request.judge:
+        is_sound = named_function(request.judge, "--judge")
+        own = OwnJudge[Hybrid](
+            name=request.judge, is_sound=is_sound, build=lambda hybrid: hybrid.build(0)
+        )
+        return own, None
     doctor = ModuleDoctorJudge(ends, loss=loss)
     if loss is None or request.judge == "doctor":
         return doctor, None
@@ -96,7 +104,7 @@ def _judges(
         trainer=ModuleTrainer(ends=ends, loss=loss),
         healthy=Hybrid(names=frozenset(), ends=ends),
         num_seeds=request.num_seeds,
-        most_seeds=max(5, request.num_seeds),
+        most_seeds=request.most_seeds,
         most_steps=request.most_steps,
         tolerance=request.tolerance,
         tell=tell,
@@ -105,7 +113,8 @@ def _judges(
 
 
 def _about(request: ModuleRequest, space: ModuleSpace) -> dict[str, Any]:
-    names = ("healthy", "altered", "input", "loss", "judge", "most_steps", "num_seeds", "tolerance")
+    names = ("healthy", "altered", "input", "loss", "judge", "tolerance")
+    names += ("most_steps", "num_seeds", "most_seeds")
     return {
         **{name: getattr(request, name) for name in names},
         "changes": [str(change) for change in space.changes()],

@@ -1,7 +1,7 @@
 """What came of a bisect, as data and as files."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 import json
 import os
 from pathlib import Path
@@ -9,22 +9,29 @@ from typing import Any
 
 import yaml
 
-from pocketdet.bisect.page import draw_curves, page
+from pocketdet.bisect.curves import draw_curves
+from pocketdet.bisect.page import page
 from pocketdet.bisect.scale import Scale
 from pocketdet.bisect.search import Progress
 from pocketdet.bisect.space import Space
 from pocketdet.bisect.training_judge import TrainingJudge
+from pocketdet.bisect.verdict import Judgement
+from pocketdet.doctor import Finding
+from pocketdet.edit.config_changes import Change
 from pocketdet.model import DetectorConfig
 from pocketdet.model.config_data import config_to_data
 from pocketdet.train.atomic_file import write_atomically
+
+Findings = tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BisectResult:
     """The guilty sets, and what the altered config is without them.
 
-    `stopped` says why it is not complete; `mended` is None while nothing was found; `findings` are
-    the doctor's errors of the altered end.
+    - `stopped` says why it is not complete; `mended` is None while nothing was found;
+    - `findings` are the doctor's errors of the altered end, `findings_of` those of each guilty set
+      by itself, in their order.
     """
 
     healthy: str
@@ -38,7 +45,8 @@ class BisectResult:
     stopped: str
     scales: tuple[Scale, ...]
     minutes: float
-    findings: tuple[Mapping[str, Any], ...] = ()
+    findings: Findings = ()
+    findings_of: tuple[Findings, ...] = ()
 
     @property
     def is_faulty(self) -> bool:
@@ -50,6 +58,10 @@ class BisectResult:
     def num_judgements(self) -> int:
         """How many sets were judged; those that cannot be made are not counted."""
         return self.progress.asked[-1].number if self.progress.asked else 0
+
+    @property
+    def _findings_of(self) -> tuple[Findings, ...]:
+        return self.findings_of or ((),) * len(self.progress.found)
 
     def to_data(self) -> dict[str, Any]:
         """Give it as plain data that JSON can hold."""
@@ -67,8 +79,9 @@ class BisectResult:
                 {
                     "changes": [asdict(change) for change in guilty.changes],
                     "why": guilty.judgement.why,
+                    "findings": list(findings),
                 }
-                for guilty in progress.found
+                for guilty, findings in zip(progress.found, self._findings_of, strict=True)
             ],
             "smallest_so_far": [asdict(change) for change in progress.smallest],
             "left_out": [asdict(change) for change in progress.left_out],
@@ -90,6 +103,29 @@ class BisectResult:
         }
 
 
+def with_findings(
+    result: BisectResult, errors: Callable[[Any], Sequence[Finding]], space: Space[Any]
+) -> BisectResult:
+    """Add what the doctor says of the altered end, and of each guilty set by itself.
+
+    `errors` examines a subject; what a judge has examined already is not examined again.
+    """
+    if not result.is_faulty:
+        return result
+
+    def said(judgement: Judgement, changes: tuple[Change, ...]) -> Findings:
+        known = judgement.measured.get("findings")
+        found = (e.to_data() for e in errors(space.make(changes))) if known is None else known
+        return tuple(found)
+
+    opening = result.progress.asked[0]
+    return replace(
+        result,
+        findings=said(opening.judgement, opening.changes),
+        findings_of=tuple(said(one.judgement, one.alone) for one in result.progress.found),
+    )
+
+
 def write_result(
     result: BisectResult, training: TrainingJudge[Any] | None, space: Space[Any]
 ) -> None:
@@ -100,9 +136,10 @@ def write_result(
     curves = None if training is None else draw_curves(result.progress, training, space)
     if curves is not None:
         write_atomically(folder / "curves.png", lambda file: file.write(curves))
-    _write(folder / "page.html", page(result.to_data(), curves))
-    if result.mended is not None:
-        _write(folder / "mended.yaml", mended_text(result, folder))
+    mended = None if result.mended is None else mended_text(result, folder)
+    _write(folder / "page.html", page(result.to_data(), curves=curves, mended=mended))
+    if mended is not None:
+        _write(folder / "mended.yaml", mended)
 
 
 def mended_text(result: BisectResult, folder: Path) -> str:

@@ -16,10 +16,14 @@ Subject = TypeVar("Subject")
 
 @dataclass(frozen=True, kw_only=True)
 class GuiltySet:
-    """Changes that are faulty together, and the judgement of them alone."""
+    """Changes that are faulty together, and the judgement of them alone.
+
+    `alone` is what was judged: the changes, and those that they cannot be made without.
+    """
 
     changes: tuple[Change, ...]
     judgement: Judgement
+    alone: tuple[Change, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +199,7 @@ class Search(Generic[Subject]):
         gone = {d for change in guilty for d in dependents(self._space, change, rest)} - {*guilty}
         rest = tuple(change for change in rest if change not in guilty and change not in gone)
         alone = self._seen[frozenset(progress.smallest)]
-        progress.found.append(GuiltySet(changes=guilty, judgement=alone))
+        progress.found.append(GuiltySet(changes=guilty, judgement=alone, alone=progress.smallest))
         more = self._cannot_stay(rest)
         progress.left_out = (*progress.left_out, *gone, *more)
         progress.rest = tuple(change for change in rest if change not in more)

@@ -1,16 +1,16 @@
 """One judgement of one config, for `git bisect run` and for scripts."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from math import log
 
 from pocketdet.bisect.config_space import try_out
 from pocketdet.bisect.request import JudgeRequest, default_trials, make_judges
-from pocketdet.bisect.scale import PLAIN, scale_between
+from pocketdet.bisect.scale import FAULTY_FROM, PLAIN, scale_between
 from pocketdet.bisect.signals import held_out_loss, training_loss
 from pocketdet.bisect.space import CannotBeMade
 from pocketdet.bisect.training_judge import FIRST_STEPS, TrainingJudge
 from pocketdet.bisect.verdict import Judgement, Verdict
+from pocketdet.bisect.yardstick import ByScale
 from pocketdet.config_file import find_config
 from pocketdet.data.progress import Progress, silent
 from pocketdet.model import DetectorConfig
@@ -38,13 +38,17 @@ def judge_config(
         try_out(config, data.data.classes)
     except CannotBeMade as error:
         return Judgement(verdict=Verdict.UNTESTABLE, why=str(error))
-    judges = make_judges(request.as_bisect, healthy, data, default_trials(), tell)
-    if judges.doctor is not None:
-        judgement = judges.doctor(config)
-        if judgement.is_faulty or judges.training is None:
-            return judgement
-    assert judges.training is not None
-    return judge_by_learning(judges.training, config, request.tolerance)
+    asked = request.as_bisect
+    with asked.machines(data) as machines:
+        judges = make_judges(asked, healthy, machines, default_trials(), tell)
+        if ":" in request.judge:
+            return judges.judge(config)
+        if judges.doctor is not None:
+            judgement = judges.doctor(config)
+            if judgement.is_faulty or judges.training is None:
+                return judgement
+        assert judges.training is not None
+        return judge_by_learning(judges.training, config, request.tolerance)
 
 
 def judge_by_learning(
@@ -53,11 +57,12 @@ def judge_by_learning(
     """Train the healthy end until it has learned much more than seeds scatter, then the config."""
     if not judge.trainer.have_equal_losses(judge.healthy, config):
         return judge.open(config)
+    still = judge.never_learns(config)
+    if still is not None:
+        return still
     steps = 2 * FIRST_STEPS
     while True:
-        results = [
-            judge.trainer(judge.healthy, seed=seed, steps=steps) for seed in range(judge.num_seeds)
-        ]
+        results = judge.trainer([(judge.healthy, s) for s in range(judge.num_seeds)], steps=steps)
         ends = [training_loss(result) for result in results]
         starts = [result.history[0]["loss"] for result in results]
         learned = sum(starts) / len(starts) - sum(ends) / len(ends)
@@ -67,13 +72,12 @@ def judge_by_learning(
         if scale.distance >= PLAIN or 2 * steps > judge.most_steps:
             break
         steps *= 2
-    judge.scales.append(scale)
+    judgement = judge.judged(config, ByScale(scale=scale, limit=FAULTY_FROM))
+    if judgement.verdict is Verdict.FAULTY:
+        return judgement
     held_out = [held_out_loss(result) for result in results]
     ratio = log(sum(starts) / sum(ends))
     far = [value + 2 * tolerance * ratio for value in held_out]
-    judgement = judge(config)
-    if judgement.verdict is Verdict.FAULTY:
-        return judgement
-    judge.scales.append(scale_between("log of the held-out loss", steps, held_out, far))
-    other = judge(config)
-    return other if other.verdict is not Verdict.HEALTHY else replace(judgement)
+    scale = scale_between("log of the held-out loss", steps, held_out, far)
+    other = judge.judged(config, ByScale(scale=scale, limit=FAULTY_FROM))
+    return judgement if other.verdict is Verdict.HEALTHY else other

@@ -1,9 +1,10 @@
 """The judge that trains: as few steps, and as few seeds, as tell the two ends apart.
 
-It knows nothing of what a network looks like. Both ends are trained for a few steps with three
-paired seeds, then for twice as many, until some signal sets them apart by much more than seeds do.
-A set of changes is then at fault if it lies past the middle between the two ends; where one
-seed leaves that open, more follow, and where all do, the answer is "undecided".
+It knows nothing of what a network looks like. Both ends are trained for a few steps: weights that
+no step moves in the altered one are a fault that a single training shows. Else both are trained
+with three paired seeds, for twice as many steps again and again, until some signal sets them apart
+by much more than seeds do. A set of changes is then at fault if it lies past the middle between the
+two ends; where one seed leaves that open, more follow, and where all do, the answer is "undecided".
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +15,7 @@ from typing import Generic, Protocol, TypeVar
 from pocketdet.bisect.scale import FAULTY_FROM, PLAIN, SEPARATE, Scale, scale_between
 from pocketdet.bisect.signals import SCORES, SIGNALS
 from pocketdet.bisect.verdict import Judgement, Verdict
+from pocketdet.bisect.yardstick import ByDivergence, ByScale, ByWhatLearns, Yardstick
 from pocketdet.trial import TrialResult
 
 FIRST_STEPS = 40
@@ -25,9 +27,16 @@ Trained = TypeVar("Trained", contravariant=True)
 
 
 class Trainer(Protocol[Trained]):
-    """Trains a config with a seed for some steps; the same question is answered from memory."""
+    """Trains configs, each with a seed, for some steps; what was trained before is remembered."""
 
-    def __call__(self, config: Trained, *, seed: int, steps: int) -> TrialResult: ...
+    @property
+    def at_once(self) -> int:
+        """How many trainings take no longer than one."""
+        ...
+
+    def __call__(
+        self, trainings: Sequence[tuple[Trained, int]], *, steps: int
+    ) -> list[TrialResult]: ...
 
     def have_equal_losses(self, one: Trained, other: Trained) -> bool:
         """Say whether two configs predict the same, so that their losses can be compared."""
@@ -59,28 +68,76 @@ class TrainingJudge(Generic[Subject]):
                 "`num_seeds` must be at least 2, or the noise cannot be known, and `most_seeds` no "
                 f"fewer; got {self.num_seeds} and {self.most_seeds}."
             )
-        self._by_divergence: int | None = None
+        self._yardstick: Yardstick | None = None
 
     def open(self, faulty_end: Subject, *, known: Judgement | None = None) -> Judgement:
         """Find the least steps that tell an end from the healthy one, and lay the scale.
 
         What was said before is said again from the same trainings, which are kept.
         """
-        self._by_divergence = None
+        judgement = self.never_learns(faulty_end)
+        if judgement is not None:
+            return judgement
         if self.scales:
             small = self._is_small(faulty_end)
             if small is not None:
                 return small
-        start = self.scales[-1].steps if self.scales else FIRST_STEPS
-        scale = self._ladder(faulty_end, start)
-        if self._by_divergence is not None:
-            steps = self._by_divergence
-            return Judgement(
-                verdict=Verdict.FAULTY,
-                why=f"diverged within {steps} steps with each of {self.num_seeds} seeds",
-                measured={"steps": steps, "diverged": True},
-            )
-        assert scale is not None
+        return self._ladder(faulty_end, self.scales[-1].steps if self.scales else FIRST_STEPS)
+
+    def __call__(self, subject: Subject) -> Judgement:
+        """Train a subject with one seed, and with more as long as it is close to the middle."""
+        assert self._yardstick is not None
+        return self.judged(subject, self._yardstick)
+
+    def judged(self, subject: Subject, yardstick: Yardstick) -> Judgement:
+        """Train a subject with one seed after another until a yardstick is sure."""
+        results: list[TrialResult] = []
+        while True:
+            first = len(results)
+            seeds = range(first, min(self.most_seeds, first + self.trainer.at_once))
+            numbers = " and ".join(str(seed + 1) for seed in seeds)
+            self.tell(f"seed {numbers}, {yardstick.steps} steps")
+            results += self.trainer([(subject, seed) for seed in seeds], steps=yardstick.steps)
+            judgement = yardstick(results)
+            if judgement.verdict is not Verdict.UNDECIDED or len(results) == self.most_seeds:
+                return judgement
+
+    def never_learns(self, faulty_end: Subject) -> Judgement | None:
+        """Look for weights that stand still in the altered end only, with a seed of each.
+
+        They are a fault, and what is judged after it is judged by such weights.
+        """
+        healthy, faulty = self._ends(faulty_end, FIRST_STEPS, num_seeds=1)
+        yardstick = ByWhatLearns(steps=FIRST_STEPS, known=frozenset(healthy[0].unmoved))
+        if not yardstick.names(faulty):
+            return None
+        self._yardstick = yardstick
+        return yardstick(faulty)
+
+    def _is_small(self, rest: Subject) -> Judgement | None:
+        """Say whether what is left is healthy, measured by the first fault."""
+        judgement = self.judged(rest, ByScale(scale=self.scales[0], limit=self.tolerance))
+        return judgement if judgement.verdict is Verdict.HEALTHY else None
+
+    def _ladder(self, faulty_end: Subject, start: int) -> Judgement:
+        """Train both ends longer and longer, until something sets them apart."""
+        names = SIGNALS if self.trainer.have_equal_losses(self.healthy, faulty_end) else SCORES
+        steps = start
+        while True:
+            healthy, faulty = self._ends(faulty_end, steps, num_seeds=self.num_seeds)
+            if all(result.outcome == "diverged" for result in faulty):
+                self._yardstick = ByDivergence(steps=steps)
+                return Judgement(
+                    verdict=Verdict.FAULTY,
+                    why=f"diverged within {steps} steps with each of {self.num_seeds} seeds",
+                    measured={"steps": steps, "diverged": True},
+                )
+            best = _best_scale(names, steps, healthy, faulty)
+            if best.distance >= PLAIN or 2 * steps > self.most_steps:
+                return self._measured_by(best)
+            steps *= 2
+
+    def _measured_by(self, scale: Scale) -> Judgement:
         if scale.distance < SEPARATE:
             return Judgement(
                 verdict=Verdict.HEALTHY,
@@ -89,88 +146,24 @@ class TrainingJudge(Generic[Subject]):
                 measured=scale.to_data(),
             )
         self.scales.append(scale)
+        self._yardstick = ByScale(scale=scale, limit=FAULTY_FROM)
         why = f"worse than the healthy end after {scale.steps} steps: {_gap(scale)}"
         return Judgement(verdict=Verdict.FAULTY, why=why, measured=scale.to_data())
 
-    def __call__(self, subject: Subject) -> Judgement:
-        """Train a subject with one seed, and with more as long as it is close to the middle."""
-        if self._by_divergence is not None:
-            return self._diverging(subject, self._by_divergence)
-        return self._placed(subject, self.scales[-1], FAULTY_FROM)
-
-    def _is_small(self, rest: Subject) -> Judgement | None:
-        """Say whether what is left is healthy, measured by the first fault."""
-        first = self.scales[0]
-        judgement = self._placed(rest, first, self.tolerance)
-        if judgement.verdict is not Verdict.HEALTHY:
-            return None
-        return judgement
-
-    def _placed(self, subject: Subject, scale: Scale, limit: float) -> Judgement:
-        values: list[float] = []
-        where, error = 0.0, float("inf")
-        for seed in range(self.most_seeds):
-            self.tell(f"seed {seed + 1}, {scale.steps} steps")
-            result = self.trainer(subject, seed=seed, steps=scale.steps)
-            if result.outcome == "diverged":
-                return _diverged(result, scale.steps)
-            values.append(SIGNALS[scale.signal](result))
-            where, error = scale.position(values)
-            if abs(where - limit) > error:
-                break
-        verdict = Verdict.FAULTY if where > limit else Verdict.HEALTHY
-        if abs(where - limit) <= error:
-            verdict = Verdict.UNDECIDED
-        seeds = "1 seed" if len(values) == 1 else f"{len(values)} seeds"
-        why = (
-            f"{scale.signal} {sum(values) / len(values):.3f} after {scale.steps} steps, {seeds}: "
-            f"{100 * where:.0f} % ± {100 * error:.0f} of the way from healthy to faulty"
-        )
-        measured = {
-            "signal": scale.signal,
-            "steps": scale.steps,
-            "values": values,
-            "position": where,
-            "error": error,
-            "limit": limit,
-        }
-        return Judgement(verdict=verdict, why=why, measured=measured)
-
-    def _diverging(self, subject: Subject, steps: int) -> Judgement:
-        result = self.trainer(subject, seed=0, steps=steps)
-        if result.outcome == "diverged":
-            return _diverged(result, steps)
-        return Judgement(
-            verdict=Verdict.HEALTHY,
-            why=f"did not diverge within {steps} steps",
-            measured={"steps": steps, "diverged": False},
-        )
-
-    def _ladder(self, faulty_end: Subject, start: int) -> Scale | None:
-        names = SIGNALS if self.trainer.have_equal_losses(self.healthy, faulty_end) else SCORES
-        steps, best = start, None
-        while True:
-            healthy = self._trained(self.healthy, steps, "the healthy end")
-            faulty = self._trained(faulty_end, steps, "the altered end")
-            if all(result.outcome == "diverged" for result in faulty):
-                self._by_divergence = steps
-                return None
-            best = _best_scale(names, steps, healthy, faulty)
-            if best.distance >= PLAIN or 2 * steps > self.most_steps:
-                return best
-            steps *= 2
-
-    def _trained(self, config: Subject, steps: int, what: str) -> list[TrialResult]:
-        results: list[TrialResult] = []
-        for seed in range(self.num_seeds):
-            self.tell(f"{what}, seed {seed + 1}, {steps} steps")
-            results.append(self.trainer(config, seed=seed, steps=steps))
-        if what == "the healthy end" and any(r.outcome == "diverged" for r in results):
+    def _ends(
+        self, faulty_end: Subject, steps: int, *, num_seeds: int
+    ) -> tuple[list[TrialResult], list[TrialResult]]:
+        """Train both ends, the seeds in turns."""
+        self.tell(f"both ends, {num_seeds} seeds, {steps} steps")
+        trainings = [(end, s) for s in range(num_seeds) for end in (self.healthy, faulty_end)]
+        results = self.trainer(trainings, steps=steps)
+        healthy, faulty = results[::2], results[1::2]
+        if any(result.outcome == "diverged" for result in healthy):
             raise ValueError(
                 f"The healthy end must train, and it diverged within {steps} steps: "
-                f"{results[0].reason} Lower `--learning-rate`."
+                f"{healthy[0].reason} Lower `--learning-rate`."
             )
-        return results
+        return healthy, faulty
 
 
 def _best_scale(
@@ -195,12 +188,4 @@ def _gap(scale: Scale) -> str:
     return (
         f"{scale.signal} {scale.healthy:.3f} against {scale.faulty:.3f}, "
         f"{scale.distance:.1f} times the scatter of a seed"
-    )
-
-
-def _diverged(result: TrialResult, steps: int) -> Judgement:
-    return Judgement(
-        verdict=Verdict.FAULTY,
-        why=f"diverged within {steps} steps: {result.reason}",
-        measured={"steps": steps, "diverged": True},
     )

@@ -1,5 +1,6 @@
 """Trials as a judge wants them: paired with the healthy end, cached, and known by their curves."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from pocketdet.data.augment.settings import LIGHT_AUGMENT
 from pocketdet.model import DetectorConfig, build
 from pocketdet.train.settings import TrainSettings
 from pocketdet.training_data import DataSource
-from pocketdet.trial import Steps, Trial, TrialData, TrialResult, run_trial
+from pocketdet.trial import Job, SideBySide, Steps, Trial, TrialResult
 
 NUM_TRAIN, NUM_VAL = 800, 128
 
@@ -19,6 +20,7 @@ JUDGE_SETTINGS = TrainSettings(
     learning_rate=0.05,
     ema_decay=0.97,
     num_workers=0,
+    cache=True,
     augmentation=replace(LIGHT_AUGMENT, expand_probability=0.0),
 )
 """For from 40 to some hundreds of steps: a short average, mild augmentation."""
@@ -26,37 +28,40 @@ JUDGE_SETTINGS = TrainSettings(
 
 @dataclass(kw_only=True, eq=False)
 class TrialTrainer:
-    """Trains by `run_trial`; equal modules start from the healthy end's weights of that seed.
-
-    `trained` keeps the longest result of each config and seed, for the curves.
-    """
+    """Trains by `run_trial`; equal modules start from the healthy end's weights of that seed."""
 
     healthy: DetectorConfig
     source: DataSource
-    data: TrialData
+    machines: SideBySide
     folder: Path
     settings: TrainSettings = JUDGE_SETTINGS
-    device: str = "auto"
     num_train: int = NUM_TRAIN
     num_val: int = NUM_VAL
 
-    def __call__(self, config: DetectorConfig, *, seed: int, steps: int) -> TrialResult:
-        trial = Trial(
+    @property
+    def at_once(self) -> int:
+        return self.machines.at_once
+
+    def __call__(
+        self, trainings: Sequence[tuple[DetectorConfig, int]], *, steps: int
+    ) -> list[TrialResult]:
+        jobs = [Job(self._trial(config, seed, steps), self.folder) for config, seed in trainings]
+        return self.machines.run(jobs)
+
+    def have_equal_losses(self, one: DetectorConfig, other: DetectorConfig) -> bool:
+        classes = self.machines.data.data.classes
+        first, second = (build(config, classes=classes) for config in (one, other))
+        places = (first.places_cxcywh, second.places_cxcywh)
+        return first.box_coder == second.box_coder and torch.equal(*places)
+
+    def _trial(self, config: DetectorConfig, seed: int, steps: int) -> Trial:
+        data = self.machines.data.data
+        return Trial(
             config=config,
             source=self.source,
             settings=replace(self.settings, seed=seed),
             steps=Steps(total=steps, warmup=FIRST_STEPS // 4),
-            num_train=min(self.num_train, len(self.data.data.train)),
-            num_val=min(self.num_val, len(self.data.data.val)),
+            num_train=min(self.num_train, len(data.train)),
+            num_val=min(self.num_val, len(data.val)),
             like=(self.healthy,),
         )
-        threads = torch.get_num_threads()
-        try:
-            return run_trial(trial, folder=self.folder, data=self.data, device=self.device)
-        finally:
-            torch.set_num_threads(threads)
-
-    def have_equal_losses(self, one: DetectorConfig, other: DetectorConfig) -> bool:
-        first, second = (build(config, classes=self.data.data.classes) for config in (one, other))
-        places = (first.places_cxcywh, second.places_cxcywh)
-        return first.box_coder == second.box_coder and torch.equal(*places)

@@ -7,6 +7,17 @@ from typing import Any, Protocol, TypeVar
 
 Subject = TypeVar("Subject", contravariant=True)
 
+JUDGES = ("train", "doctor", "both")
+
+
+def check_judge(name: str) -> None:
+    """Check what `--judge` names: one of ours, or a function of the user's as module:name."""
+    if name not in JUDGES and ":" not in name:
+        raise ValueError(
+            f"`--judge` must be train, doctor, both, or module:name of a function of a network "
+            f"that gives True for a sound one; got {name!r}."
+        )
+
 
 class Verdict(StrEnum):
     """`UNTESTABLE`: these changes cannot be made without others; `UNDECIDED`: too close to say."""

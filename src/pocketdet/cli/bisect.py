@@ -1,14 +1,11 @@
 """`pocketdet bisect`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from pocketdet.cli.exit_code import ExitCode
-
-if TYPE_CHECKING:
-    from pocketdet.bisect.result import BisectResult
 
 
 def bisect(
@@ -22,8 +19,9 @@ def bisect(
         bool, typer.Option("--modules", help="HEALTHY and ALTERED are module:name of networks.")
     ] = False,
     input: Annotated[
-        str, typer.Option(help="With --modules: what the networks take, as in `pocketdet doctor`.")
-    ] = "2x3x128x128",
+        str | None,
+        typer.Option(help="With --modules: what they take (2x3x128x128), as `doctor` has it."),
+    ] = None,
     loss: Annotated[
         str | None, typer.Option(help="With --modules: module:name of (model, inputs) to a scalar.")
     ] = None,
@@ -31,7 +29,7 @@ def bisect(
         str | None,
         typer.Option(
             help="train (blind), doctor (trains nothing) or both (the doctor first); both, and "
-            "doctor for --modules without --loss."
+            "doctor for --modules without --loss. Or module:name of a function of a network."
         ),
     ] = None,
     out: Annotated[
@@ -45,68 +43,53 @@ def bisect(
     ] = False,
     seeds: Annotated[int, typer.Option(help="Trainings of each end: the noise.")] = 3,
     most_seeds: Annotated[int, typer.Option(help="Trainings of a set that is close.")] = 5,
-    most_steps: Annotated[int, typer.Option(help="The longest training to try.")] = 640,
+    most_steps: Annotated[
+        int | None, typer.Option(help="The longest training to try: 640, and 160 for --modules.")
+    ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of the trainings.")] = None,
     tolerance: Annotated[
         float, typer.Option(help="Share of the loss below which the rest is called healthy.")
     ] = 0.25,
-    split_train: Annotated[str, typer.Option(help="Split to train on.")] = "train",
-    split_val: Annotated[str, typer.Option(help="Split to judge on.")] = "val",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    split_train: Annotated[str | None, typer.Option(help="Split to train on: train.")] = None,
+    split_val: Annotated[str | None, typer.Option(help="Split to judge on: val.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda:N, or several by comma.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Trainings side by side; on a CPU one for each core.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Find the changes between two configs that make the second one worse.
 
     Exit code 0: no fault, or the ends do not differ by more than noise; 1: guilty changes.
     """
-    from pocketdet.bisect.module_request import ModuleRequest, run_module_bisect
-    from pocketdet.bisect.request import BisectRequest, check_judge, run_bisect
-    from pocketdet.cli.bisect_text import bisect_display
-    from pocketdet.training_data import DataSource
+    from pocketdet.bisect.options import BisectOptions
+    from pocketdet.cli.bisect_text import bisect_display, show_bisect
 
-    if modules:
-        module_request = ModuleRequest(
-            healthy=healthy,
-            altered=altered,
-            input=input,
-            loss=loss,
-            judge=judge or ("doctor" if loss is None else "both"),
-            out=out,
-            num_seeds=seeds,
-            tolerance=tolerance,
-            max_minutes=max_minutes,
-        )
-        with bisect_display() as display:
-            result = run_module_bisect(module_request, asked=display.asked, tell=display.tell)
-        _end(result, as_json=as_json)
-        return
-    if data is None:
-        raise ValueError("`--data` must be a data set's folder, or `digits`; it was not given.")
-    request = BisectRequest(
+    options = BisectOptions(
         healthy=healthy,
         altered=altered,
-        source=DataSource(data=data, split_train=split_train, split_val=split_val),
-        judge=check_judge(judge or "both"),
+        modules=modules,
+        data=data,
+        input=input,
+        loss=loss,
+        judge=judge,
         out=out,
+        max_minutes=max_minutes,
         ask_doctor=ask_doctor,
-        num_seeds=seeds,
+        seeds=seeds,
         most_seeds=most_seeds,
         most_steps=most_steps,
         learning_rate=learning_rate,
         tolerance=tolerance,
-        max_minutes=max_minutes,
+        split_train=split_train,
+        split_val=split_val,
         device=device,
+        jobs=jobs,
     )
     with bisect_display() as display:
-        result = run_bisect(
-            request, progress=display.progress, asked=display.asked, tell=display.tell
-        )
-    _end(result, as_json=as_json)
-
-
-def _end(result: "BisectResult", *, as_json: bool) -> None:
-    from pocketdet.cli.bisect_text import show_bisect
-
+        result = options.run(progress=display.progress, asked=display.asked, tell=display.tell)
     show_bisect(result, as_json=as_json)
     if result.is_faulty:
         raise typer.Exit(ExitCode.FINDINGS)

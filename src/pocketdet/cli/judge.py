@@ -21,13 +21,16 @@ def judge(
     split_train: Annotated[str, typer.Option(help="Split to train on.")] = "train",
     split_val: Annotated[str, typer.Option(help="Split to judge on.")] = "val",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    jobs: Annotated[
+        int | None, typer.Option(help="Trainings side by side; on a CPU one for each core.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Tell a healthy config from a faulty one, for `git bisect run pocketdet judge CONFIG …`.
 
     Exit code 0: healthy; 1: faulty; 125: it cannot be built, or it is too close to say.
     """
-    from pocketdet.bisect.request import JudgeRequest, check_judge
+    from pocketdet.bisect.request import JudgeRequest
     from pocketdet.bisect.single import judge_config
     from pocketdet.cli.bisect_text import bisect_display, show_judgement
     from pocketdet.training_data import DataSource
@@ -36,13 +39,14 @@ def judge(
         config=config,
         against=against,
         source=DataSource(data=data, split_train=split_train, split_val=split_val),
-        judge=check_judge(judge),
+        judge=judge,
         num_seeds=seeds,
         most_seeds=most_seeds,
         most_steps=most_steps,
         tolerance=tolerance,
         learning_rate=learning_rate,
         device=device,
+        jobs=jobs,
     )
     with bisect_display() as display:
         judgement = judge_config(request, progress=display.progress, tell=display.tell)

@@ -11,14 +11,13 @@ from pocketdet.compare.draw import draw_comparison
 from pocketdet.compare.interval import Difference
 from pocketdet.compare.looks import FIRST_LOOK, look_levels
 from pocketdet.compare.measured import Measured, Measurer, best_of, differences
-from pocketdet.compare.side_by_side import Job, run_jobs
 from pocketdet.compare.verdict import verdict_on, why_to_stop
 from pocketdet.data.progress import Progress, silent
 from pocketdet.model import DetectorConfig
 from pocketdet.train.atomic_file import write_atomically
 from pocketdet.train.settings import TrainSettings
 from pocketdet.training_data import DataSource
-from pocketdet.trial import Trial, TrialData, TrialResult, open_trial_data
+from pocketdet.trial import Job, SideBySide, Trial, TrialData, TrialResult, open_trial_data
 
 ALPHA = 0.05
 USUAL_SIZE = 1.0
@@ -79,8 +78,8 @@ def run_comparison(request: CompareRequest, *, progress: Progress = silent) -> C
     data = open_trial_data(request.source, progress=progress)
     request.out.mkdir(parents=True, exist_ok=True)
     costs = costs_of(request.configs, data.data.classes, rounds=request.rounds)
-    running = _Running(request, data, costs)
-    comparison = running(progress)
+    with SideBySide(devices=request.devices, data=data) as machines:
+        comparison = _Running(request, data, costs, machines)(progress)
     text = json.dumps(comparison.to_data(), indent=2).encode()
     write_atomically(request.out / "comparison.json", lambda file: file.write(text))
     draw_comparison(comparison, request.out / "comparison.png")
@@ -88,8 +87,14 @@ def run_comparison(request: CompareRequest, *, progress: Progress = silent) -> C
 
 
 class _Running:
-    def __init__(self, request: CompareRequest, data: TrialData, costs: Mapping[str, Cost]) -> None:
-        self._request, self._data, self._costs = request, data, costs
+    def __init__(
+        self,
+        request: CompareRequest,
+        data: TrialData,
+        costs: Mapping[str, Cost],
+        machines: SideBySide,
+    ) -> None:
+        self._request, self._costs, self._machines = request, costs, machines
         self._classes = data.data.classes
         self._samples = data.subset(request.num_train, request.num_val).val
         self._measure = Measurer(self._samples, self._classes)
@@ -119,11 +124,12 @@ class _Running:
         jobs = [
             Job(self._request.trial(name, number), self._request.out / "trials") for name in names
         ]
-        done = len(names) * number
-        total = len(names) * self._request.num_seeds
-        results = run_jobs(
-            jobs, self._data, self._request.devices, progress, done=done, total=total
-        )
+        before, total = len(names) * number, len(names) * self._request.num_seeds
+
+        def told(done: float) -> None:
+            progress("comparing", round(1000 * (before + done)), 1000 * total)
+
+        results = self._machines.run(jobs, told)
         for name, result in zip(names, results, strict=True):
             self._results[name].append(result)
             self._measured[name].append(self._measure(result))

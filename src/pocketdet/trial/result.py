@@ -29,6 +29,7 @@ class TrialResult:
     - `figures`: COCO's numbers in [0, 1], NaN where there was nothing to score; `class_ap`,
       `class_ap50`: of each class;
     - `held_out_loss`: on fixed pictures of the validation split; infinite after divergence;
+    - `unmoved`: matrices and kernels that are still what they were before the first step;
     - `detections`: of each image of the validation split, in its order, in image pixels;
     - `seconds`: of training and evaluation together, without reading the data.
     """
@@ -44,6 +45,7 @@ class TrialResult:
     seconds: float
     device: str
     detections: tuple[Detections, ...]
+    unmoved: tuple[str, ...] = ()
 
     @property
     def ap(self) -> float:
@@ -106,7 +108,8 @@ def load_result(path: Path) -> TrialResult:
         Detections(boxes_xyxy=boxes, scores=scores, labels=labels)
         for boxes, scores, labels in zip(*parts, strict=True)
     )
-    numbers["history"] = tuple(numbers["history"])
+    for name in ("history", "unmoved"):
+        numbers[name] = tuple(numbers.get(name, ()))
     return TrialResult(**numbers, detections=detections)
 
 

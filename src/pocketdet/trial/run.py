@@ -29,6 +29,7 @@ from pocketdet.trial.held_out import held_out_loss
 from pocketdet.trial.result import TrialResult, figures_of, load_result, save_result
 from pocketdet.trial.start import starting_detector
 from pocketdet.trial.trial import ROUND, Trial
+from pocketdet.trial.unmoved import unmoved_weights
 
 SAVE_EVERY = 5.0
 """Seconds of training that a killed process may lose."""
@@ -123,10 +124,12 @@ class _Running:
         return resume(saved, settings, self._world)
 
     def _fresh(self, settings: TrainSettings) -> TrainState:
-        detector = starting_detector(
+        return begin(self._start(settings), settings, self._world)
+
+    def _start(self, settings: TrainSettings) -> Detector:
+        return starting_detector(
             self.trial.config, self.data.classes, seed=settings.seed, like=self.trial.like
         )
-        return begin(detector, settings, self._world)
 
     @property
     def _world(self) -> World:
@@ -173,6 +176,7 @@ class _Running:
             seconds=seconds + sum(row["seconds"] for row in state.history),
             device=str(self.place.device),
             detections=tuple(detections),
+            unmoved=unmoved_weights(state.detector, self._start(self.trial.settings)),
         )
 
     def _diverged(self, state: TrainState, reason: str) -> TrialResult:
