@@ -25,6 +25,12 @@ def test_help_names_every_command() -> None:
         assert command in shown
 
 
+def test_describe_counts_cells_where_a_head_has_no_priors() -> None:
+    words = pocketdet("describe", "PELEE_TINY_GFL").stdout
+    assert "639 cells;" in words
+    assert "prior" not in words
+
+
 def test_describe_prints_the_published_numbers_as_json() -> None:
     result = pocketdet("describe", "PELEE", "--json")
     figures = json.loads(result.stdout)

@@ -23,7 +23,9 @@ def describe(
         typer.echo(json.dumps(summary.to_data(), indent=2))
         return
     table = Table(title=f"{config}, {summary.input_height}×{summary.input_width}", box=None)
-    for column in ("level", "map", "channels", "prior sizes, px", "priors"):
+    places = f"{summary.kind_of_place}s"
+    sizes = "prior sizes, px" if summary.kind_of_place == "prior" else "box sizes, px"
+    for column in ("level", "map", "channels", sizes, places):
         table.add_column(column, justify="right")
     for level in summary.levels:
         table.add_row(
@@ -36,7 +38,7 @@ def describe(
     console = Console()
     console.print(table)
     console.print(
-        f"{summary.num_priors:,} priors; {summary.parameters:,} parameters "
+        f"{summary.num_priors:,} {places}; {summary.parameters:,} parameters "
         f"({summary.parameters_folded:,} with batch norm folded); {summary.macs:,} MACs; "
         f"{summary.num_classes} classes.",
         highlight=False,

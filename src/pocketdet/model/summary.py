@@ -1,4 +1,4 @@
-"""The figures of a detector: size, cost, levels and priors."""
+"""The figures of a detector: size, cost, levels and places."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -7,6 +7,7 @@ import torch
 
 from pocketdet.model.assemble import build
 from pocketdet.model.config import DetectorConfig
+from pocketdet.model.box_coder import BoxCoder
 from pocketdet.model.cost import count_macs, count_parameters
 from pocketdet.model.fold import fold_batch_norm
 from pocketdet.model.head import LevelShape
@@ -30,7 +31,11 @@ class LevelSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What a config costs and where it looks, for one number of classes."""
+    """What a config costs and where it looks, for one number of classes.
+
+    `kind_of_place` is "prior", or "cell" of a head without priors, which gives one row a cell;
+    `num_priors` counts either.
+    """
 
     num_classes: int
     input_height: int
@@ -38,6 +43,7 @@ class Summary:
     parameters: int
     parameters_folded: int
     macs: int
+    kind_of_place: str
     num_priors: int
     levels: tuple[LevelSummary, ...]
 
@@ -72,6 +78,7 @@ def summarize(config: DetectorConfig, *, num_classes: int) -> Summary:
         parameters=count_parameters(detector),
         parameters_folded=count_parameters(fold_batch_norm(detector)),
         macs=count_macs(detector, images),
+        kind_of_place="prior" if isinstance(config.head.box_coder, BoxCoder) else "cell",
         num_priors=len(detector.places_cxcywh),
         levels=levels,
     )

@@ -12,6 +12,9 @@ from pocketdet.runtime.outputs import FileOutputs
 RuntimeName = Literal["onnx", "openvino", "ncnn", "litert", "executorch", "torch"]
 RUNTIMES: tuple[RuntimeName, ...] = ("onnx", "openvino", "ncnn", "litert", "executorch", "torch")
 
+EMBEDDED_NAME = "pocketdet.card"
+"""The name of the card among a file's own metadata, where the format has such."""
+
 PRECISIONS = ("fp32", "fp16", "int8")
 
 NormalizationPlace = Literal["inside", "outside"]

@@ -8,8 +8,6 @@ from pocketdet.runtime.card import Card
 from pocketdet.runtime.card_data import card_from_data, card_to_data
 
 SUFFIX = ".card.json"
-EMBEDDED_NAME = "pocketdet.card"
-"""The name of the card among a file's own metadata, where the format has such."""
 
 
 def card_path(model: Path | str) -> Path:

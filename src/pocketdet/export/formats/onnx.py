@@ -10,8 +10,8 @@ import torch
 from pocketdet.export.formats.writer import Writer, example_input
 from pocketdet.export.network import FileNetwork
 from pocketdet.export.settings import ExportSettings
-from pocketdet.runtime.card import Card
-from pocketdet.runtime.card_file import EMBEDDED_NAME, card_to_json
+from pocketdet.runtime.card import EMBEDDED_NAME, Card
+from pocketdet.runtime.card_file import card_to_json
 from pocketdet.runtime.sessions.installed import need
 
 OPSET = 18

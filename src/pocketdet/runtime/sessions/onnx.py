@@ -5,8 +5,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from pocketdet.runtime.card import Card
-from pocketdet.runtime.card_file import EMBEDDED_NAME
+from pocketdet.runtime.card import EMBEDDED_NAME, Card
 from pocketdet.runtime.runner import Arrays
 from pocketdet.runtime.sessions.installed import need
 
