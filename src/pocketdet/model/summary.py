@@ -6,8 +6,8 @@ from typing import Any
 import torch
 
 from pocketdet.model.assemble import build
-from pocketdet.model.config import DetectorConfig
 from pocketdet.model.box_coder import BoxCoder
+from pocketdet.model.config import DetectorConfig
 from pocketdet.model.cost import count_macs, count_parameters
 from pocketdet.model.fold import fold_batch_norm
 from pocketdet.model.head import LevelShape
