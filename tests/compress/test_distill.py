@@ -77,16 +77,23 @@ def test_any_teacher_teaches_any_student(student: DetectorConfig, teacher: Detec
     torch.nn.init.normal_(master.stem.stem1[0].weight)
     master.requires_grad_(False)
     weights = DistillWeights(features=1.0)
-    teaching = taught_by(master, weights)
-    criterion = teaching.criterion(pupil)
-    targets = criterion.targets(batch())
-    terms = criterion(pupil(pupil.preprocess(batch().images)), targets)
+    with taught_by(master, weights) as teaching:
+        criterion = teaching.criterion(pupil)
+        targets = criterion.targets(batch())
+        terms = criterion(pupil(pupil.preprocess(batch().images)), targets)
     assert set(terms.named()) == {"classification", "localization", "distillation"}
     assert float(terms.detach().named()["distillation"].sum()) > 0
     terms.total().backward()
     assert pupil.stem.stem1[0].weight.grad is not None
     assert all(parameter.grad is None for parameter in master.parameters())
     assert not master.training
+
+
+def test_nobody_is_watched_after_the_training(tmp_path: Path) -> None:
+    bench = tiny_bench(tmp_path)
+    length = FineTuning(epochs=1, ema_decay=None, teacher=saved(tiny_detector(), tmp_path))
+    trained = bench.fine_tune(tiny_detector(), length, name="taught")
+    assert not trained.head._forward_pre_hooks
 
 
 def test_only_new_detections_become_boxes() -> None:

@@ -18,6 +18,7 @@ from pocketdet.compress.channels.removal import prove_equal, without_units
 from pocketdet.compress.channels.scores import ChannelScore, Magnitude
 from pocketdet.compress.channels.units import ChannelGroups, Unit, find_groups
 from pocketdet.compress.fine_tuning import FineTuning
+from pocketdet.compress.in_float import check_in_float
 from pocketdet.compress.step import StepResult
 from pocketdet.compress.workbench import Workbench
 from pocketdet.model import Detector
@@ -76,6 +77,7 @@ class Prune:
 
     def apply(self, detector: Detector, bench: Workbench) -> StepResult:
         """Prune, stage by stage; see `Step`."""
+        check_in_float(detector, self)
         before = find_groups(detector)
         check_shares(self.layers, before.groups)
         whole = before.macs([])

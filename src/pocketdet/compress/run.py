@@ -13,6 +13,7 @@ import yaml
 from pocketdet.compress.figures import Figures, figures_of
 from pocketdet.compress.how import load_steps
 from pocketdet.compress.latency import resolve_runtime
+from pocketdet.compress.order import check_order
 from pocketdet.compress.origin import read_origin
 from pocketdet.compress.report import CompressionReport, StepReport
 from pocketdet.compress.result_folder import ResultFolder, save_detector, write_json, write_yaml
@@ -55,6 +56,7 @@ def run_compression(
     resolve_runtime(request.runtime)
     device = resolve_device(request.device)
     origin = read_origin(request.run)
+    check_order(origin.detector, request.steps)
     source = _source(request, origin.source)
     data = open_training_data(
         source, world=World(device=device), progress=progress, classes=origin.detector.classes

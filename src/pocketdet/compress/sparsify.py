@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pocketdet.compress.figures import checkpoint_bytes
 from pocketdet.compress.fine_tuning import FineTuning
+from pocketdet.compress.in_float import check_in_float
 from pocketdet.compress.sparsity import Pattern, candidates, fits, lesser, mask_of
 from pocketdet.compress.step import StepResult
 from pocketdet.compress.workbench import Workbench
@@ -73,6 +74,7 @@ class Sparsify:
 
     def apply(self, detector: Detector, bench: Workbench) -> StepResult:
         """Raise the share of zeros while fine-tuning; see `Step`."""
+        check_in_float(detector, self)
         names = self._names(detector)
         if not names:
             raise ValueError(

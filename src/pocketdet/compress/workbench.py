@@ -79,9 +79,15 @@ class Workbench:
         if length.epochs == 0:
             return detector
         teaching = Teaching(criterion=criterion, after_step=after_step)
-        if length.teacher is not None:
-            teacher = load_teacher(length.teacher, detector)
-            teaching = taught_by(teacher, DistillWeights(), teaching)
+        if length.teacher is None:
+            return self._fine_tuned(detector, length, teaching, name=name)
+        teacher = load_teacher(length.teacher, detector)
+        with taught_by(teacher, DistillWeights(), teaching) as taught:
+            return self._fine_tuned(detector, length, taught, name=name)
+
+    def _fine_tuned(
+        self, detector: Detector, length: FineTuning, teaching: Teaching, *, name: str
+    ) -> Detector:
         settings = length.settings(self.settings, seed=self.seed)
         batches = training_batches(
             self.data,

@@ -1,6 +1,7 @@
 """A criterion that also compares with what a teacher says of the same batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -60,24 +61,38 @@ def load_teacher(path: str, student: Detector) -> Detector:
     return teacher.eval().requires_grad_(requires_grad=False)
 
 
-def taught_by(teacher: Detector, weights: DistillWeights, without: Teaching = PLAIN) -> Teaching:
-    """Give what training with a loaded teacher takes, on top of what it takes without one."""
+@contextmanager
+def taught_by(
+    teacher: Detector, weights: DistillWeights, without: Teaching = PLAIN
+) -> Generator[Teaching]:
+    """Give what training with a loaded teacher takes, on top of what it takes without one.
+
+    Student and teacher are watched until the end of the `with` block.
+    """
     adapters = Adapters()
+    made: list[DistilledCriterion] = []
+
+    def criterion(student: Detector) -> DistilledCriterion:
+        made.append(
+            DistilledCriterion(
+                own=without.criterion(student),
+                student=student,
+                teacher=teacher,
+                weights=weights,
+                adapters=adapters,
+            )
+        )
+        return made[-1]
 
     def after_step(state: TrainState) -> None:
         adapters.step()
         without.after_step(state)
 
-    return Teaching(
-        criterion=lambda student: DistilledCriterion(
-            own=without.criterion(student),
-            student=student,
-            teacher=teacher,
-            weights=weights,
-            adapters=adapters,
-        ),
-        after_step=after_step,
-    )
+    try:
+        yield Teaching(criterion=criterion, after_step=after_step)
+    finally:
+        for one in made:
+            one.close()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,6 +124,11 @@ class DistilledCriterion:
     def __post_init__(self) -> None:
         self._seen_by_student = HeadInputs(self.student)
         self._seen_by_teacher = HeadInputs(self.teacher)
+
+    def close(self) -> None:
+        """Stop watching student and teacher."""
+        self._seen_by_student.close()
+        self._seen_by_teacher.close()
 
     def targets(self, batch: Batch) -> TaughtTargets:
         with torch.no_grad():

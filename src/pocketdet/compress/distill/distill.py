@@ -28,15 +28,15 @@ class Distill:
     def apply(self, detector: Detector, bench: Workbench) -> StepResult:
         """Train a copy; raises `ValueError` where the classes differ."""
         teacher = load_teacher(self.teacher, detector)
-        teaching = taught_by(teacher, self.weights)
         length = FineTuning(epochs=self.epochs, learning_rate=self.learning_rate)
-        trained = bench.fine_tune(
-            detector,
-            length,
-            name="distillation",
-            criterion=teaching.criterion,
-            after_step=teaching.after_step,
-        )
+        with taught_by(teacher, self.weights) as teaching:
+            trained = bench.fine_tune(
+                detector,
+                length,
+                name="distillation",
+                criterion=teaching.criterion,
+                after_step=teaching.after_step,
+            )
         return StepResult(
             detector=trained,
             figures={

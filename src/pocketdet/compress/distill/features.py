@@ -16,10 +16,15 @@ class HeadInputs:
 
     def __init__(self, detector: Detector) -> None:
         self.maps: list[Tensor] = []
-        detector.head.register_forward_pre_hook(self)
+        self._handle = detector.head.register_forward_pre_hook(self)
 
     def __call__(self, module: nn.Module, given: tuple[Any, ...]) -> None:
         self.maps = list(given[0])
+
+    def close(self) -> None:
+        """Look no more, and let go of the maps."""
+        self._handle.remove()
+        self.maps = []
 
 
 class Adapters:

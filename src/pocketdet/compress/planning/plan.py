@@ -7,6 +7,7 @@ from typing import Any
 
 from pocketdet.compress.channels.scores import ChannelScore, Magnitude
 from pocketdet.compress.fine_tuning import FineTuning
+from pocketdet.compress.in_float import check_in_float
 from pocketdet.compress.planning.scan import Point, Route, Scan, routes_to
 from pocketdet.compress.prune import Prune
 from pocketdet.compress.quantize import Quantize
@@ -65,6 +66,7 @@ class Plan:
 
     def apply(self, detector: Detector, bench: Workbench) -> StepResult:
         """Scan, plan, perform and measure; see `Step`."""
+        check_in_float(detector, self)
         scan = self._scan(detector, bench)
         if scan.whole.milliseconds <= self.milliseconds:
             text = f"It takes {scan.whole.milliseconds:.2f} ms already, so nothing was done."

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from pocketdet.compress.fine_tuning import FineTuning
+from pocketdet.compress.in_float import check_in_float
 from pocketdet.compress.quantize.allocation import allocate, codes_of, layer_options
 from pocketdet.compress.quantize.bias_correction import correct_biases
 from pocketdet.compress.quantize.calibration import (
@@ -91,8 +92,7 @@ class Quantize:
 
     def apply(self, detector: Detector, bench: Workbench) -> StepResult:
         """Quantise a detector; raises `ValueError` for a layer that it does not have."""
-        if isinstance(detector, QuantizedDetector):
-            raise ValueError("`Quantize` needs a detector in float; this one is quantised already.")
+        check_in_float(detector, self)
         return _Quantizing(self, detector, bench).result()
 
 

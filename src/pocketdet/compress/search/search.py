@@ -11,6 +11,7 @@ from pocketdet.compress.channels.scores import ChannelScore, Magnitude
 from pocketdet.compress.channels.units import find_groups
 from pocketdet.compress.fine_tuning import FineTuning
 from pocketdet.compress.fingerprint import fingerprint
+from pocketdet.compress.in_float import check_in_float
 from pocketdet.compress.prune import Prune
 from pocketdet.compress.search.draw import draw_search, front
 from pocketdet.compress.search.sampler import TPE, Sampler
@@ -67,6 +68,7 @@ class Search:
 
     def apply(self, detector: Detector, bench: Workbench) -> StepResult:
         """Search, fine-tune the best and the uniform setting, give the better; see `Step`."""
+        check_in_float(detector, self)
         space = self._space(detector, bench)
         trials = Trials(
             self.study or str(bench.folder / "trials.journal"),
