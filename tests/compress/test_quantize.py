@@ -166,8 +166,43 @@ def test_training_on_the_grids_changes_weights_and_loads_exactly(
     assert all(held.weight_grid(name).bits == 7 for name in names)
 
 
+def test_layers_and_maps_have_bits_of_their_own(detector: Detector, bench: Workbench) -> None:
+    step = Quantize(
+        layers={"stages": 4, "stages.1.dense1.short.0.0": 3, "head": 8},
+        maps={"stages.1": 5},
+        images=4,
+        lose=None,
+    )
+    held = step.apply(detector, bench).detector
+    assert isinstance(held, QuantizedDetector)
+    bits = {name: code.bits for name, code in held.bits.weights.items()}
+    assert bits["stages.1.dense1.short.0.0"] == 3
+    assert bits["stages.1.dense1.long.0.0"] == 4
+    assert bits["stem.stem1.0"] == bits["head.class_convs.0"] == 7  # 8, of a reduced range
+    size = (held.contract.height, held.contract.width)
+    of_maps = {
+        held.activation_grid(name).bits
+        for name in held.plan_for(size).grids
+        if name.startswith("stages.1.")
+    }
+    assert of_maps == {5}
+    assert held.activation_grid("input").bits == 8
+    with torch.no_grad():
+        loaded = detector_from_data(detector_to_data(held)).eval()
+        assert torch.equal(loaded(images())[0], held(images())[0])
+
+
+@pytest.mark.parametrize("field", ["layers", "maps"])
+def test_bits_of_a_layer_that_is_not_there_name_the_nearest(
+    field: str, detector: Detector, bench: Workbench
+) -> None:
+    with pytest.raises(ValueError, match=rf"`{field}` must name layers .* mean `stages.1`"):
+        replace(Quantize(images=4, lose=None), **{field: {"stage.1": 4}}).apply(detector, bench)
+
+
 def test_settings_are_written_and_read_back() -> None:
     step = Quantize(weight_bits=4, codebook=True, float_layers=("stem.stem1.0",), lose=None)
+    step = replace(step, layers={"head": 6})
     assert steps_from_data(steps_to_data([step])) == (step,)
 
 
@@ -175,6 +210,9 @@ def test_settings_are_written_and_read_back() -> None:
     ("wrong", "message"),
     [
         ({"weight_bits": 9}, "from 2 to 8"),
+        ({"layers": {"stem": 1}}, "`layers: stem` must be from 2 to 8"),
+        ({"maps": {"stem": 4}, "activation_bits": None}, "`maps` needs `activation_bits`"),
+        ({"layers": {"stem": 4}, "kilobytes": 9.0}, "give it or `layers`"),
         ({"lose": -1.0}, "at least 0 AP"),
         ({"teacher": "runs/x"}, "needs `epochs`"),
         ({"percentile": 10.0}, "50, 100"),

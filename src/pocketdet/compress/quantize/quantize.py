@@ -1,7 +1,7 @@
 """Hold weights and maps in few bits, so that files shrink and integer kernels can run."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field, replace
 import json
 from typing import Any
 
@@ -17,11 +17,12 @@ from pocketdet.compress.quantize.calibration import (
     ranges_from,
     set_ranges,
 )
+from pocketdet.compress.quantize.named_bits import check_named_bits, named_bits
 from pocketdet.compress.quantize.sensitivity import LayerSensitivity, draw_scan, scan
 from pocketdet.compress.step import StepResult
 from pocketdet.compress.workbench import Workbench
 from pocketdet.model import Detector
-from pocketdet.model.quantized import QuantizedDetector, WeightCode, quantized
+from pocketdet.model.quantized import QuantizedDetector, WeightCode, quantized, weighted_layers
 from pocketdet.model.quantized.saved import packed_weights
 from pocketdet.model.quantized.uniform import check_bits
 
@@ -41,6 +42,8 @@ class Quantize:
     - `codebook`: weights as indices into `groups` lists of 2^weight_bits values a layer (k-means).
       It makes the file smaller; no runtime computes faster from it;
     - `kilobytes`: of all weights together: layers get 2 to 8 bits by noise removed for each byte;
+    - `layers`: other numbers of bits for the weights of single layers, or of all layers within a
+      module (`stages.2: 4`); `maps`: the same for the maps that layers or modules make;
     - `float_layers`: names of layers that stay in float.
 
     How
@@ -59,6 +62,8 @@ class Quantize:
     codebook: bool = False
     groups: int = 1
     kilobytes: float | None = None
+    layers: Mapping[str, int] = field(default_factory=dict[str, int])
+    maps: Mapping[str, int] = field(default_factory=dict[str, int])
     float_layers: tuple[str, ...] = ()
     calibration: Calibration = "minmax"
     images: int = 64
@@ -74,6 +79,12 @@ class Quantize:
         check_bits("weight_bits", self.weight_bits)
         if self.activation_bits is not None:
             check_bits("activation_bits", self.activation_bits)
+        check_named_bits("layers", self.layers)
+        check_named_bits("maps", self.maps)
+        if self.maps and self.activation_bits is None:
+            raise ValueError("`maps` needs `activation_bits`: all maps stay in float without.")
+        if self.layers and self.kilobytes is not None:
+            raise ValueError("`kilobytes` finds the bits of layers itself; give it or `layers`.")
         if self.images < 1:
             raise ValueError(f"`images` must be at least 1; got {self.images}.")
         if self.lose is not None and self.lose < 0:
@@ -86,9 +97,41 @@ class Quantize:
     @property
     def code(self) -> WeightCode:
         """How a layer is held that is not treated apart."""
+        return self.code_of(self.weight_bits)
+
+    def code_of(self, bits: int) -> WeightCode:
+        """How a layer of so many bits is held."""
         reduced = self.reduce_range and not self.codebook
-        bits = min(self.weight_bits, 7) if reduced else self.weight_bits
+        bits = min(bits, 7) if reduced else bits
         return WeightCode(bits=bits, codebook=self.codebook, groups=self.groups)
+
+    def held(
+        self,
+        detector: Detector,
+        *,
+        code: WeightCode | None = None,
+        codes: Mapping[str, WeightCode] | None = None,
+        floats: Set[str] = frozenset(),
+    ) -> QuantizedDetector:
+        """Put a detector on grids that are not calibrated yet.
+
+        `codes` is for single layers, beside those of `layers`; `floats` beside `float_layers`.
+        """
+        own = named_bits("layers", self.layers, sorted(weighted_layers(detector)))
+        by_name = {**{name: self.code_of(bits) for name, bits in own.items()}, **(codes or {})}
+        floats = {*self.float_layers, *floats}
+        found = quantized(
+            detector,
+            code=code or self.code,
+            codes={name: one for name, one in by_name.items() if name not in floats},
+            activation_bits=self.activation_bits,
+            floats=floats,
+        )
+        if self.maps:
+            size = (detector.contract.height, detector.contract.width)
+            named = named_bits("maps", self.maps, found.plan_for(size).grids)
+            found = QuantizedDetector(detector, replace(found.bits, activations=named))
+        return found.eval()
 
     def apply(self, detector: Detector, bench: Workbench) -> StepResult:
         """Quantise a detector; raises `ValueError` for a layer that it does not have."""
@@ -106,7 +149,7 @@ class _Quantizing:
 
     def result(self) -> StepResult:
         step, bench = self.step, self.bench
-        first = self._held(set(step.float_layers))
+        first = self._held()
         self.ranges = self._ranges(first)
         set_ranges(first, self.ranges)
         self.layers = self._scan(first)
@@ -129,14 +172,10 @@ class _Quantizing:
             given_up=tuple(_sentences(held, undone)),
         )
 
-    def _held(self, floats: set[str], code: WeightCode | None = None) -> QuantizedDetector:
-        held = quantized(
-            self.detector,
-            code=code or self.step.code,
-            codes={name: c for name, c in self.codes.items() if name not in floats},
-            activation_bits=self.step.activation_bits,
-            floats=floats,
-        ).eval()
+    def _held(
+        self, floats: Set[str] = frozenset(), code: WeightCode | None = None
+    ) -> QuantizedDetector:
+        held = self.step.held(self.detector, code=code, codes=self.codes, floats=floats)
         set_ranges(held, self.ranges)
         return held
 
@@ -153,13 +192,13 @@ class _Quantizing:
         if self.step.kilobytes is None:
             return scan(first, few, progress=self.bench.progress)
         coarse = replace(self.step.code, bits=SCAN_BITS)
-        held = self._held(set(self.step.float_layers), coarse)
+        held = self._held(code=coarse)
         return scan(held, few, progress=self.bench.progress, weights_only=True)
 
     def _allocated(self) -> Mapping[str, WeightCode]:
         assert self.step.kilobytes is not None
         coarse = replace(self.step.code, bits=SCAN_BITS, groups=1)
-        held = self._held(set(self.step.float_layers), coarse)
+        held = self._held(code=coarse)
         options = layer_options(held, self.layers, codebook=self.step.codebook)
         packed = sum(entry[CODE_PLACE].size for entry in options.values())
         others = len(packed_weights(held)) - packed
@@ -183,7 +222,7 @@ class _Quantizing:
         return held, undone
 
     def _trained(self, undone: set[str]) -> QuantizedDetector:
-        held = self._held(set(self.step.float_layers) | undone)
+        held = self._held(undone)
         if self.step.bias_correction:
             correct_biases(held, self.images)
         return self._fine_tuned(held, f"training-{len(undone)}") if self.step.epochs else held
@@ -243,12 +282,7 @@ def calibrated(
 ) -> QuantizedDetector:
     """Quantise a detector after training with (n, 3, H, W) normalised pictures, and no more."""
     step = step or Quantize()
-    held = quantized(
-        detector,
-        code=step.code,
-        activation_bits=step.activation_bits,
-        floats=set(step.float_layers),
-    ).eval()
+    held = step.held(detector)
     if step.activation_bits is not None:
         ranges = ranges_from(held, images, how=step.calibration, percentile=step.percentile)
         set_ranges(held, ranges)

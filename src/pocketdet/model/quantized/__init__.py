@@ -1,7 +1,13 @@
 """Detectors whose weights and maps are held in few bits, and run as what they are exported to."""
 
 from pocketdet.model.quantized.codebook import Codebook
-from pocketdet.model.quantized.detector import BitPlan, QuantizedDetector, WeightCode, quantized
+from pocketdet.model.quantized.detector import (
+    BitPlan,
+    QuantizedDetector,
+    WeightCode,
+    quantized,
+    weighted_layers,
+)
 from pocketdet.model.quantized.uniform import ActivationGrid, WeightGrid
 
 __all__ = [
@@ -12,4 +18,5 @@ __all__ = [
     "WeightCode",
     "WeightGrid",
     "quantized",
+    "weighted_layers",
 ]
