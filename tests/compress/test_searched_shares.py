@@ -20,6 +20,7 @@ from pocketdet.compress.channels.scores import Magnitude
 from pocketdet.compress.channels.units import find_groups
 from pocketdet.compress.search import CMAES, GP, NSGA2, TPE, ActorCritic, Sampler, Search
 from pocketdet.compress.search.draw import front
+from pocketdet.compress.search.parts import Decisions
 from pocketdet.compress.search.space import ChannelSpace
 from pocketdet.compress.search.study import Trials
 from pocketdet.model.cost import count_macs
@@ -38,9 +39,9 @@ def space(tmp_path: Path, *, macs: float | None) -> ChannelSpace:
     return ChannelSpace(groups=groups, scores=scores, limits=Limits(), macs=macs)
 
 
-def toy_space() -> ChannelSpace:
+def toy_space() -> Decisions:
     toy = SimpleNamespace(names=("a", "b", "c"), weights=lambda: (0.5, 0.3, 0.2))
-    return cast(ChannelSpace, toy)
+    return cast(Decisions, toy)
 
 
 def toy_score(_: int, numbers: Sequence[float]) -> dict[str, float]:
@@ -110,6 +111,29 @@ def test_processes_share_a_study_and_a_killed_one_costs_its_trial(tmp_path: Path
     assert len(again.done) == 3
     states = [trial.state.name for trial in study(again).trials]
     assert sorted(states) == ["COMPLETE", "COMPLETE", "COMPLETE", "FAIL"]
+
+
+@pytest.mark.parametrize("sampler", [TPE(), ActorCritic()])
+def test_processes_that_join_propose_other_trials(sampler: Sampler, tmp_path: Path):
+    place = str(tmp_path / "t.journal")
+    both = [Trials(place, "toy", toy_space(), sampler, seed=0) for _ in range(2)]
+    for trials in both:
+        trials.add(toy_score)
+    (first, _), (second, _) = both[0].done
+    assert first != second
+    alone = Trials(str(tmp_path / "other.journal"), "toy", toy_space(), sampler, seed=0)
+    alone.add(toy_score)
+    assert alone.done[0][0] == first  # a process of its own is still repeatable
+
+
+def test_searches_of_other_budgets_do_not_share_trials(tmp_path: Path):
+    detector, bench = tiny_detector(), tiny_bench(tmp_path)
+    place = str(tmp_path / "together.journal")
+    for macs in (0.8, 0.6):
+        step = Search(macs=macs, trials=2, try_out=NONE, fine_tune=NONE, study=place)
+        result = step.apply(detector, bench.inside(f"{macs}"))
+        assert all(row["macs"] <= macs for row in result.rows)
+        assert len(result.rows) == 2
 
 
 def study(trials: Trials) -> Any:

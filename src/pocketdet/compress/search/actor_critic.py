@@ -17,7 +17,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
-    from pocketdet.compress.search.space import ChannelSpace
+    from pocketdet.compress.search.parts import Decisions
 
 STATE = 4
 """Place in the network, the part's share of the work, the last action, the mean of all so far."""
@@ -40,7 +40,7 @@ class ActorCritic:
     learning_rate: float = 3e-3
     is_two_sided = False
 
-    def build(self, space: "ChannelSpace", *, seed: int) -> "BaseSampler":
+    def build(self, space: "Decisions", *, seed: int) -> "BaseSampler":
         from pocketdet.compress.search.policy_sampler import PolicySampler
 
         return PolicySampler(Agent(self, space.weights(), seed=seed), space.names)
@@ -63,6 +63,10 @@ class Agent:
         self._critic_steps = torch.optim.Adam(
             self._critic.parameters(), lr=3 * settings.learning_rate
         )
+
+    def reseed(self) -> None:
+        """Draw from now on as no other agent does."""
+        self._rng = np.random.default_rng()
 
     def propose(self, num_before: int) -> list[float]:
         """Give one number in [0, 1] for each part, after `num_before` finished trials."""

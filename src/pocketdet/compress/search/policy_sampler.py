@@ -17,6 +17,9 @@ class PolicySampler(BaseSampler):
     def __init__(self, agent: Agent, names: Sequence[str]) -> None:
         self._agent, self._names = agent, tuple(names)
 
+    def reseed_rng(self) -> None:
+        self._agent.reseed()
+
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
-    from pocketdet.compress.search.space import ChannelSpace
+    from pocketdet.compress.search.parts import Decisions
 
 
 class Sampler(Protocol):
@@ -17,7 +17,7 @@ class Sampler(Protocol):
         """Whether it looks for a whole front of AP against time, instead of one best."""
         ...
 
-    def build(self, space: "ChannelSpace", *, seed: int) -> "BaseSampler":
+    def build(self, space: "Decisions", *, seed: int) -> "BaseSampler":
         """Make the optimizer; called where Optuna is installed."""
         ...
 
@@ -29,7 +29,7 @@ class TPE:
     startup: int = 8
     is_two_sided = False
 
-    def build(self, space: "ChannelSpace", *, seed: int) -> "BaseSampler":
+    def build(self, space: "Decisions", *, seed: int) -> "BaseSampler":
         from optuna.samplers import TPESampler
 
         return TPESampler(
@@ -44,7 +44,7 @@ class GP:
     startup: int = 8
     is_two_sided = False
 
-    def build(self, space: "ChannelSpace", *, seed: int) -> "BaseSampler":
+    def build(self, space: "Decisions", *, seed: int) -> "BaseSampler":
         from optuna.samplers import GPSampler
 
         return GPSampler(n_startup_trials=self.startup, deterministic_objective=False, seed=seed)
@@ -56,7 +56,7 @@ class CMAES:
 
     is_two_sided = False
 
-    def build(self, space: "ChannelSpace", *, seed: int) -> "BaseSampler":
+    def build(self, space: "Decisions", *, seed: int) -> "BaseSampler":
         from optuna.samplers import CmaEsSampler
 
         return CmaEsSampler(x0=dict.fromkeys(space.names, 0.7), sigma0=0.2, seed=seed)
@@ -69,7 +69,7 @@ class NSGA2:
     population: int = 12
     is_two_sided = True
 
-    def build(self, space: "ChannelSpace", *, seed: int) -> "BaseSampler":
+    def build(self, space: "Decisions", *, seed: int) -> "BaseSampler":
         from optuna.samplers import NSGAIISampler
 
         return NSGAIISampler(population_size=self.population, seed=seed)

@@ -3,19 +3,25 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import sha256
 from shutil import rmtree
 from typing import Any
 
 from pocketdet.compress.channels.ratios import Limits
 from pocketdet.compress.channels.scores import ChannelScore, Magnitude
 from pocketdet.compress.channels.units import find_groups
+from pocketdet.compress.figures import checkpoint_bytes
 from pocketdet.compress.fine_tuning import FineTuning
 from pocketdet.compress.fingerprint import fingerprint
 from pocketdet.compress.in_float import check_in_float
 from pocketdet.compress.prune import Prune
+from pocketdet.compress.quantize.quantize import calibrated
+from pocketdet.compress.search.bits import Bits, BitSpace
 from pocketdet.compress.search.draw import draw_search, front
+from pocketdet.compress.search.joint import JointSpace
+from pocketdet.compress.search.parts import Per
 from pocketdet.compress.search.sampler import TPE, Sampler
-from pocketdet.compress.search.space import ChannelSpace, Per
+from pocketdet.compress.search.space import ChannelSpace
 from pocketdet.compress.search.study import Trials
 from pocketdet.compress.step import StepResult
 from pocketdet.compress.workbench import Workbench
@@ -24,13 +30,17 @@ from pocketdet.model import Detector
 
 Done = list[tuple[list[float], dict[str, float]]]
 
+CALIBRATION_IMAGES = 32
+
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """Prune by shares that trials have found, then train on.
+    """Prune by shares, and quantise by bits, that trials have found; train on in between.
 
     - `macs`: share of the multiply-accumulates that stays. Every trial has this budget; with a
-      sampler of fronts (NSGA2) trials are free, and the best within the budget is taken;
+      sampler of fronts (NSGA2) trials are free, and the best within the budget is taken. 1 leaves
+      all channels, where only bits are searched;
+    - `bits`: bits of weights that are searched too, with a budget of their own (None: float);
     - `sampler`: what proposes the next trial; `trials`: how many, those of other processes counted;
     - `patience`: stop after so many trials without a better one (None: never);
     - `per`: one share for each "part" (stem, each stage, neck, …) or for each "layer";
@@ -44,6 +54,7 @@ class Search:
     """
 
     macs: float = 0.5
+    bits: Bits | None = None
     sampler: Sampler = TPE()
     trials: int = 30
     patience: int | None = None
@@ -56,8 +67,11 @@ class Search:
     study: str | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.macs < 1:
-            raise ValueError(f"`macs` must be the share that stays, in (0, 1); got {self.macs:g}.")
+        if not 0 < self.macs <= 1 or (self.macs == 1 and self.bits is None):
+            raise ValueError(
+                "`macs` must be the share that stays, in (0, 1), or 1 where `bits` are searched; "
+                f"got {self.macs:g}."
+            )
         if self.trials < 2:
             raise ValueError(
                 "`trials` must be at least 2, the first of which is the uniform setting; got "
@@ -72,7 +86,7 @@ class Search:
         space = self._space(detector, bench)
         trials = Trials(
             self.study or str(bench.folder / "trials.journal"),
-            f"{type(self.sampler).__name__} {fingerprint(detector)[:12]}",
+            self._name(detector),
             space,
             self.sampler,
             seed=bench.seed,
@@ -82,31 +96,36 @@ class Search:
         done = trials.done
         figures = [measured for _, measured in done]
         best = self._best(figures)
-        uniform = next((i for i, (n, _) in enumerate(done) if n == self._uniform(space)), None)
+        plain = space.uniform_within(self.macs)
+        uniform = next((i for i, (n, _) in enumerate(done) if n == plain), None)
         draw_search(figures, uniform, best, bench.folder / "search.png")
         return self._ended(detector, bench, space, done, best=best)
 
-    def _space(self, detector: Detector, bench: Workbench) -> ChannelSpace:
+    def _name(self, detector: Detector) -> str:
+        """Name the study, so that only trials that can be compared are in one."""
+        same = replace(self, trials=2, patience=None, fine_tune=FineTuning(), study=None)
+        settings = sha256(repr(same).encode()).hexdigest()[:8]
+        return f"{type(self.sampler).__name__} {fingerprint(detector)[:12]} {settings}"
+
+    def _space(self, detector: Detector, bench: Workbench) -> JointSpace:
+        bits = None if self.bits is None else BitSpace.of(detector, self.bits, self.per)
+        if self.macs == 1:
+            return JointSpace(detector=detector, channels=None, bits=bits)
         groups = find_groups(detector)
-        return ChannelSpace(
+        channels = ChannelSpace(
             groups=groups,
             scores=self.score.scores(detector, groups, bench),
             limits=Limits(least_share=self.least_share, multiple=self.multiple),
             macs=None if self.sampler.is_two_sided else self.macs,
             per=self.per,
         )
+        return JointSpace(detector=detector, channels=channels, bits=bits)
 
-    def _perform(self, trials: Trials, space: ChannelSpace, measure: Any, bench: Workbench) -> None:
+    def _perform(self, trials: Trials, space: JointSpace, measure: Any, bench: Workbench) -> None:
         while (number := len(trials.done)) < self.trials and not self._is_stale(trials.done):
             bench.progress("trials", number, self.trials)
-            trials.add(measure, numbers=None if number else self._uniform(space))
+            trials.add(measure, numbers=None if number else space.uniform_within(self.macs))
         bench.progress("trials", self.trials, self.trials)
-
-    def _uniform(self, space: ChannelSpace) -> list[float]:
-        """Give the numbers of the uniform setting within the budget."""
-        if space.macs is not None:
-            return list(space.uniform)
-        return list(space.with_budget(self.macs).shares(space.uniform).values())
 
     def _is_stale(self, done: Done) -> bool:
         if self.patience is None or len(done) <= self.patience:
@@ -117,26 +136,48 @@ class Search:
     def _measured(
         self,
         detector: Detector,
-        space: ChannelSpace,
+        space: JointSpace,
         bench: Workbench,
         number: int,
         numbers: Sequence[float],
     ) -> dict[str, float]:
         quiet = replace(bench.inside(f"trial {number}"), progress=silent)
-        pruned = self._pruned(detector, quiet, space.shares(numbers), self.try_out).detector
+        made = self._made(detector, quiet, space, numbers, self.try_out).detector
         rmtree(quiet.folder)
-        latency = bench.latencies({"whole": detector, "trial": pruned}, rounds=10)["trial"]
-        scores = bench.evaluate(pruned)
+        latency = bench.latencies({"whole": detector, "trial": made}, rounds=10)["trial"]
+        scores = bench.evaluate(made)
         return {
             "ap": scores["ap"],
             "ap50": scores["ap50"],
             "milliseconds": latency.median,
-            "macs": space.cost(space.shares(numbers)),
+            "macs": space.cost(numbers),
+            "kilobytes": checkpoint_bytes(made) / 1000,
         }
+
+    def _made(
+        self,
+        detector: Detector,
+        bench: Workbench,
+        space: JointSpace,
+        numbers: Sequence[float],
+        length: FineTuning,
+    ) -> StepResult:
+        """Prune, train on and quantise by a trial's numbers, or one of these."""
+        result = self._pruned(detector, bench, space.shares(numbers), length)
+        if self.bits is None:
+            return result
+        bits = space.layer_bits(result.detector, numbers)
+        images = bench.calibration_images(detector, CALIBRATION_IMAGES)
+        held = calibrated(result.detector, images, step=self.bits.step(bits))
+        held.settle()
+        return replace(result, detector=held)
 
     def _pruned(
         self, detector: Detector, bench: Workbench, shares: Mapping[str, float], length: FineTuning
     ) -> StepResult:
+        if not shares:
+            tuned = bench.fine_tune(detector, length, name="fine-tuning")
+            return StepResult(detector=tuned)
         step = Prune(
             layers=shares,
             score=self.score,
@@ -157,13 +198,12 @@ class Search:
         return max(fitting, key=lambda i: figures[i]["ap"])
 
     def _ended(
-        self, detector: Detector, bench: Workbench, space: ChannelSpace, done: Done, *, best: int
+        self, detector: Detector, bench: Workbench, space: JointSpace, done: Done, *, best: int
     ) -> StepResult:
-        budget = space.with_budget(self.macs)
-        shares = {"searched": space.shares(done[best][0]), "uniform": budget.shares(space.uniform)}
+        chosen = {"searched": done[best][0], "uniform": space.uniform_within(self.macs)}
         ends = {
-            name: self._pruned(detector, bench.inside(name), chosen, self.fine_tune)
-            for name, chosen in shares.items()
+            name: self._made(detector, bench.inside(name), space, numbers, self.fine_tune)
+            for name, numbers in chosen.items()
         }
         scores = {name: bench.evaluate(end.detector)["ap"] for name, end in ends.items()}
         winner = max(scores, key=lambda name: scores[name])

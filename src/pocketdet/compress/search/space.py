@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 from pocketdet.compress.channels.ratios import Limits, given
 from pocketdet.compress.channels.scores import Scores
 from pocketdet.compress.channels.units import ChannelGroups
-
-Per = Literal["part", "layer"]
+from pocketdet.compress.search.parts import Per, parts_of
 
 HALVINGS = 24
 """Of the factor that brings shares to a budget: far finer than one channel."""
@@ -34,7 +32,7 @@ class ChannelSpace:
     def names(self) -> tuple[str, ...]:
         """What is decided on, in the order of the network."""
         names = (group.name for group in self.groups.groups)
-        return tuple(dict.fromkeys(map(part_of, names) if self.per == "part" else names))
+        return tuple(dict.fromkeys(parts_of(names, self.per)))
 
     def shares(self, numbers: Sequence[float]) -> dict[str, float]:
         """Give the share that each part keeps, in (0, 1]."""
@@ -80,10 +78,3 @@ class ChannelSpace:
             name: min(1.0, max(self.least, factor * number))
             for name, number in zip(self.names, numbers, strict=True)
         }
-
-
-def part_of(name: str) -> str:
-    """Name the part of the detector that a module is in: `stem`, `stages.2`, `neck`, `head`."""
-    first, _, rest = name.partition(".")
-    index = rest.partition(".")[0]
-    return f"{first}.{index}" if index.isdigit() else first

@@ -5,9 +5,10 @@ import os
 from pathlib import Path
 import socket
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
+from pocketdet.compress.search.parts import Decisions
 from pocketdet.compress.search.sampler import Sampler
-from pocketdet.compress.search.space import ChannelSpace
 from pocketdet.runtime.sessions.installed import need
 
 if TYPE_CHECKING:
@@ -30,19 +31,23 @@ class Trials:
     """
 
     def __init__(
-        self, place: str, name: str, space: ChannelSpace, sampler: Sampler, *, seed: int
+        self, place: str, name: str, space: Decisions, sampler: Sampler, *, seed: int
     ) -> None:
         optuna = need("optuna", extra="search", what="A search")
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._space, self._is_two_sided = space, sampler.is_two_sided
+        proposer = sampler.build(space, seed=seed)
         self._study: Study = optuna.create_study(
             storage=_storage(place),
             study_name=name,
-            sampler=sampler.build(space, seed=seed),
+            sampler=proposer,
             directions=["maximize", "minimize"] if sampler.is_two_sided else ["maximize"],
             load_if_exists=True,
         )
         self._fail_abandoned()
+        if self._is_joined():
+            # With the same seed all processes would propose the same trials.
+            proposer.reseed_rng()
 
     @property
     def done(self) -> list[tuple[list[float], dict[str, float]]]:
@@ -72,6 +77,11 @@ class Trials:
         trial.set_user_attr(FIGURES, dict(figures))
         values = [figures["ap"], figures["milliseconds"]]
         self._study.tell(trial, values if self._is_two_sided else values[0])
+
+    def _is_joined(self) -> bool:
+        """Say whether other processes were here before or are now, and leave this one's name."""
+        self._study.set_user_attr(f"{PROCESS} {uuid4()}", value=True)
+        return len(self._study.user_attrs) > 1 or bool(self._study.get_trials(deepcopy=False))
 
     def _fail_abandoned(self) -> None:
         from optuna.trial import TrialState
