@@ -61,13 +61,17 @@ def _in_integers(settings: ExportSettings) -> ExportSettings:
 
 
 def default_file(run: Path, settings: ExportSettings) -> Path:
-    """Name the file: RUN/exports/model.onnx, with what differs from the defaults in its name."""
+    """Name the file: RUN/exports/model.onnx, with what differs from the defaults in its name.
+
+    ncnn's is model.ncnn.param, so that its weights are not those of model.xml, model.bin.
+    """
     folder = run if run.is_dir() else run.parent
     inside = "nms" if settings.nms == "inside" else "boxes" if settings.decodes else ""
     outside = "normalized" if settings.normalization == "outside" else ""
     precision = settings.precision if settings.precision != "fp32" else ""
     name = "-".join(part for part in ("model", precision, inside, outside) if part)
-    return folder / "exports" / f"{name}{settings.suffix}"
+    of_ncnn = ".ncnn" if settings.to == "ncnn" else ""
+    return folder / "exports" / f"{name}{of_ncnn}{settings.suffix}"
 
 
 def _pictures(request: ExportRequest, detector: Detector) -> list[NDArray[np.uint8]] | None:

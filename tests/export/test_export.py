@@ -13,6 +13,7 @@ import torch
 from pocketdet.conventions import ClassList, DecodeSettings, Detections, InputContract
 from pocketdet.export import ExportSettings, RejectedExport, export_detector
 from pocketdet.export.pictures import made_up_pictures
+from pocketdet.export_request import default_file
 from pocketdet.model import (
     Detector,
     DetectorConfig,
@@ -145,10 +146,12 @@ def test_a_file_that_differs_is_refused_and_the_old_one_stays(
     with pytest.raises(RejectedExport, match="`box_deltas` is off by") as raised:
         export_detector(detector, path, network=_Shifted(detector))
     assert path.read_bytes() == before
-    assert raised.value.file == tmp_path / "model.onnx.rejected"
+    assert raised.value.file == tmp_path / "model.rejected.onnx"
     assert raised.value.file.is_file()
     assert raised.value.proof.outputs["class_logits"] < 1e-4
     onnx.checker.check_model(path)
+    with open_runner(raised.value.file) as runner:  # so that it can be asked what differs
+        assert runner.card.proof["detections"] == raised.value.proof.detections
 
 
 @pytest.mark.parametrize(
@@ -168,6 +171,23 @@ def test_what_a_runtime_does_not_take_is_refused(way: dict[str, Any], sentence: 
 def test_int8_needs_a_quantised_network(detector: Detector, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="needs a network that is quantised"):
         export_detector(detector, tmp_path / "model.onnx", ExportSettings(precision="int8"))
+
+
+@pytest.mark.parametrize(("first", "second"), [("xml", "param"), ("param", "xml")])
+def test_a_file_whose_weights_would_be_overwritten_is_refused(
+    first: str, second: str, detector: Detector, tmp_path: Path
+) -> None:
+    (tmp_path / f"model.{first}").touch()
+    to = {"xml": "openvino", "param": "ncnn"}[second]
+    with pytest.raises(ValueError, match=f"another name than model.{first}: both .* model.bin"):
+        export_detector(detector, tmp_path / f"model.{second}", ExportSettings(to=to))
+
+
+def test_no_two_runtimes_share_a_file_by_default(tmp_path: Path) -> None:
+    tos = ("onnx", "openvino", "ncnn", "torch", "litert", "executorch")
+    files = [default_file(tmp_path, ExportSettings(to=to)) for to in tos]
+    assert len({file.with_suffix("") for file in files if file.suffix in (".xml", ".param")}) == 2
+    assert len(set(files)) == len(files)
 
 
 @pytest.mark.slow

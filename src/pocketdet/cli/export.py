@@ -53,7 +53,7 @@ def export(
 ) -> None:
     """Write a detector for another runtime, with its card, and prove that it is the same detector.
 
-    Exit code 1: it is not; the file is kept as FILE.rejected.
+    Exit code 1: it is not; the file is kept as model.rejected.….
     """
     from pocketdet.cli.export_text import show_export, show_rejected
     from pocketdet.export import ExportSettings, RejectedExport

@@ -56,6 +56,10 @@ def show_rejected(rejected: RejectedExport, *, as_json: bool) -> None:
         console.print(f"  and {escape(failure)}", soft_wrap=True)
     for line in proof_lines(rejected.proof):
         console.print(f"  {line}")
+    console.print(
+        f"Where it is made: pocketdet parity RUN {escape(str(rejected.file))} --data PATH",
+        soft_wrap=True,
+    )
 
 
 def proof_lines(proof: Proof) -> list[str]:

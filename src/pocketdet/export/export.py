@@ -21,6 +21,10 @@ from pocketdet.model.fold import fold_batch_norm
 from pocketdet.runtime import Card, card_path, open_runner, write_card
 
 REJECTED = ".rejected"
+"""Before the suffix, so that every tool still opens the file."""
+
+SAME_WEIGHTS = {".xml": ".param", ".param": ".xml"}
+"""Formats that keep their weights as .bin beside the file."""
 
 
 class RejectedExport(Exception):
@@ -69,6 +73,7 @@ def export_detector(
             "`precision` int8 needs a network that is quantised: `pocketdet compress RUN --how "
             "quantize` makes one, and exports it."
         )
+    _check_weights_of_others(path)
     detector = detector.cpu().eval()
     prepared = FileNetwork(
         detector, network if network is not None else fold_batch_norm(detector), settings
@@ -98,7 +103,7 @@ def export_detector(
         )
     card = replace(card, proof=proof.to_data())
     if proof.failures:
-        rejected = path.with_name(path.name + REJECTED)
+        rejected = path.with_name(f"{path.stem}{REJECTED}{path.suffix}")
         _rename(partial, rejected)
         write_card(card, rejected)
         raise RejectedExport(rejected, proof)
@@ -112,6 +117,15 @@ def export_detector(
         num_bytes=sum(file.stat().st_size for file in files if file != card_path(path)),
         seconds=perf_counter() - start,
     )
+
+
+def _check_weights_of_others(path: Path) -> None:
+    other = path.with_suffix(SAME_WEIGHTS.get(path.suffix, ""))
+    if path.suffix in SAME_WEIGHTS and other.is_file():
+        raise ValueError(
+            f"`path` must have another name than {other.name}: both would keep their weights in "
+            f"{path.with_suffix('.bin').name}; got {path}."
+        )
 
 
 def _rename(partial: Path, path: Path) -> list[Path]:
