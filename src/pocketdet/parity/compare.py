@@ -22,7 +22,7 @@ from pocketdet.parity.raw_outputs import compare_raw, permuted_classes
 from pocketdet.parity.report import LIMITS, Limits, ParityReport
 from pocketdet.parity.shared_scales import shared_scales
 from pocketdet.parity.subject import PictureNetwork, Subject
-from pocketdet.parity.taps import onnx_taps
+from pocketdet.parity.taps import TAPS
 from pocketdet.runtime import Arrays, DetectionArrays, DetectionRows
 from pocketdet.runtime.decode import scored_boxes
 
@@ -120,13 +120,13 @@ def _layers(
 ) -> tuple[LayerComparison | None, str]:
     if first.detector is None:
         return None, "not compared: A must be a run or a checkpoint for that"
-    if second.path is None or second.path.suffix != ".onnx":
+    if second.path is None or second.path.suffix not in TAPS:
         return None, "not compared: the runtime of B does not show its intermediate results"
     if second.card.input.batch not in (None, 1):
         inputs = np.repeat(inputs, second.card.input.batch, axis=0)
     inside = second.card.input.normalization == "inside"
     network = PictureNetwork(first.detector) if inside else RawNetwork(first.detector)
-    taps = onnx_taps(second.path, inputs)
+    taps = TAPS[second.path.suffix](second.path, inputs)
     return compare_layers(network, inputs, taps, tolerance=limits.layer), ""
 
 

@@ -18,7 +18,7 @@ from pocketdet.doctor.trace import Op, Run, Trace, lockstep, record
 from pocketdet.parity.alignment import align
 from pocketdet.parity.raw_outputs import decibel, relative_error
 from pocketdet.parity.reasons import Part, reason_of
-from pocketdet.parity.taps import Tap
+from pocketdet.parity.taps.tap import Tap
 
 
 @dataclass(frozen=True, kw_only=True)

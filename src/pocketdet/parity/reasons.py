@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from pocketdet.doctor.trace import Op
 from pocketdet.parity.raw_outputs import relative_error
-from pocketdet.parity.taps import Tap
+from pocketdet.parity.taps.tap import Tap
 
 LARGEST_HALF = 65504.0
 EXPLAINS = 0.1  # of the error: what is left when the true convention was tried

@@ -1,6 +1,5 @@
 """Every intermediate result of an ONNX file, for one input."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,30 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketdet.doctor.onnx_file.graph import Node, OnnxGraph
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Rounding:
-    """What a quantiser did to a result: `scale` and the least and largest value that it can say."""
-
-    scale: float
-    least: float
-    largest: float
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Tap:
-    """A result in the file.
-
-    - `node`: its name; `kind`: the operator; `where`: the module that the exporter noted, or "";
-    - `value`: as the next node reads it, so after rounding; `rounding`: None where none was done.
-    """
-
-    node: str
-    kind: str
-    where: str
-    value: NDArray[Any]
-    rounding: Rounding | None = None
+from pocketdet.parity.taps.tap import Rounding, Tap
 
 
 def onnx_taps(path: Path, inputs: NDArray[Any]) -> list[Tap]:
@@ -56,16 +32,11 @@ def onnx_taps(path: Path, inputs: NDArray[Any]) -> list[Tap]:
             rounding = _rounding(node, graph, results[node.inputs[0]].dtype)
             maker = taps.get(before)
             if maker is not None and maker.rounding is None:
-                taps[before] = _tap(maker.node, maker.kind, maker.where, results[result], rounding)
+                taps[before] = maker.rounded(results[result], rounding)
         elif np.issubdtype(results[result].dtype, np.floating) and results[result].size > 1:
             where = node.where if "." in node.where or node.where.isidentifier() else ""
-            taps[result] = _tap(_name(node), node.kind, where, results[result], None)
+            taps[result] = Tap.of(_name(node), node.kind, where, results[result])
     return list(taps.values())
-
-
-def _tap(node: str, kind: str, where: str, value: NDArray[Any], rounding: Rounding | None) -> Tap:
-    value = value.astype(np.float32)
-    return Tap(node=node, kind=kind, where=where, value=value, rounding=rounding)
 
 
 def _name(node: Node) -> str:
