@@ -1,11 +1,15 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
 
-from pocketdet.bench.models import BenchRequest, write_plain_onnx
+from pocketdet.bench.file_call import file_call
+from pocketdet.bench.models import BenchRequest, candidates_of, write_plain_onnx
+from pocketdet.bench.onnx_layers import onnx_layers
+from pocketdet.bench.openvino_layers import openvino_layers
 from pocketdet.bench.worker import WorkerTask
 from pocketdet.bench.workers import Worker
 from pocketdet.cli import app
@@ -53,3 +57,33 @@ def test_what_cannot_be_loaded_says_why(tmp_path: Path) -> None:
 def test_refuses_what_cannot_be_asked_for(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         BenchRequest(**arguments)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_lone_openvino_file_has_the_roofline_of_the_onnx_file(tmp_path: Path) -> None:
+    openvino = pytest.importorskip("openvino")
+    file = write_plain_onnx(build(PELEE_TINY, num_classes=3), tmp_path / "tiny.onnx", (160, 192))
+    openvino.save_model(openvino.convert_model(file), tmp_path / "tiny.xml")
+    shape = (1, 3, 160, 192)
+    own = openvino_layers(tmp_path / "tiny.xml", input_shape=shape)
+    other = onnx_layers(file, input_shape=shape)
+    assert sum(layer.macs for layer in own) == sum(layer.macs for layer in other)
+    moved = [sum(layer.num_bytes(bytes_a_value=4) for layer in layers) for layers in (own, other)]
+    assert moved[0] == pytest.approx(moved[1], rel=0.02)  # biases are sums of their own there
+    request = BenchRequest(models=(str(tmp_path / "tiny.xml"),))
+    ((candidate, _),) = candidates_of(request, tmp_path / "work")
+    assert (candidate.way, candidate.macs) == ("openvino", sum(layer.macs for layer in own))
+
+
+def test_an_exported_program_of_torch_is_timed(tmp_path: Path) -> None:
+    class Halves(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images.float().mean(dim=(2, 3)) / 2
+
+    program = torch.export.export(Halves(), (torch.zeros(1, 3, 8, 8, dtype=torch.uint8),))
+    torch.export.save(program, tmp_path / "halves.pt2")
+    call = file_call(
+        tmp_path / "halves.pt2", "torch", np.full((1, 3, 8, 8), 6, np.uint8), threads=1
+    )
+    assert call().tolist() == [[3.0, 3.0, 3.0]]
+    with pytest.raises(ValueError, match="`sizes` must be given"):
+        candidates_of(BenchRequest(models=(str(tmp_path / "halves.pt2"),)), tmp_path / "work")

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketdet.bench.precision import precision_of
+
 Call = Callable[[], object]
+Load = Callable[[Path, NDArray[np.uint8], int], Call]
 
 
 def file_call(path: Path, way: str, image: NDArray[np.uint8], *, threads: int) -> Call:
@@ -16,15 +19,9 @@ def file_call(path: Path, way: str, image: NDArray[np.uint8], *, threads: int) -
 
     The picture is cast to what the file takes. A file that takes another size raises `ValueError`.
     """
-    match way:
-        case "onnxruntime":
-            return _onnxruntime_call(path, image, threads)
-        case "openvino":
-            return _openvino_call(path, image, threads)
-        case "ncnn":
-            return _ncnn_call(path, image, threads)
-        case _:
-            raise ValueError(f"`way` must be one of onnxruntime, openvino, ncnn; got {way!r}.")
+    if way not in LOADERS:
+        raise ValueError(f"`way` must be one of {', '.join(LOADERS)}; got {way!r}.")
+    return LOADERS[way](path, image, threads)
 
 
 def _onnxruntime_call(path: Path, image: NDArray[np.uint8], threads: int) -> Call:
@@ -66,6 +63,9 @@ def _ncnn_call(path: Path, image: NDArray[np.uint8], threads: int) -> Call:
     ncnn: Any = import_module("ncnn")
     net: Any = ncnn.Net()
     net.opt.num_threads = threads
+    if precision_of(path) == "fp32":
+        net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
+        net.opt.use_bf16_storage = False
     if net.load_param(str(path)) or net.load_model(str(path.with_suffix(".bin"))):
         raise ValueError(f"{path} and its .bin must be an ncnn network; ncnn refuses them.")
     given = ncnn.Mat(image[0].astype(np.float32)).clone()
@@ -79,9 +79,63 @@ def _ncnn_call(path: Path, image: NDArray[np.uint8], threads: int) -> Call:
     return call
 
 
+def _litert_call(path: Path, image: NDArray[np.uint8], threads: int) -> Call:
+    litert: Any = import_module("ai_edge_litert.interpreter")
+    interpreter: Any = litert.Interpreter(model_path=str(path), num_threads=threads)
+    interpreter.allocate_tensors()
+    (given, *_) = interpreter.get_input_details()
+    _refuse_other_size(path, given["shape"].tolist(), image.shape)
+    interpreter.set_tensor(given["index"], image.astype(given["dtype"]))
+    return interpreter.invoke
+
+
+def _program_call(path: Path, image: NDArray[np.uint8], threads: int) -> Call:
+    import torch
+
+    torch.set_num_threads(threads)
+    program: Any = torch.export.load(path)
+    given: Any = next(node for node in program.graph.nodes if node.name in program_inputs(program))
+    value = given.meta["val"]
+    inputs = torch.from_numpy(image).to(value.dtype)
+    module: Any = program.module()
+
+    def call() -> object:
+        with torch.inference_mode():
+            return module(inputs)
+
+    return call
+
+
+def program_inputs(program: Any) -> tuple[str, ...]:
+    """Name what a `torch.export` program is called with, without its weights."""
+    return tuple(program.graph_signature.user_inputs)
+
+
+def _executorch_call(path: Path, image: NDArray[np.uint8], threads: int) -> Call:
+    import torch
+
+    torch.set_num_threads(threads)
+    runtime: Any = import_module("executorch.runtime").Runtime.get()
+    method: Any = runtime.load_program(path).load_method("forward")
+    is_bytes = method.metadata.input_tensor_meta(0).dtype() == 0
+    inputs = [torch.from_numpy(image if is_bytes else image.astype(np.float32))]
+    return lambda: method.execute(inputs)
+
+
+LOADERS: dict[str, Load] = {
+    "onnxruntime": _onnxruntime_call,
+    "openvino": _openvino_call,
+    "ncnn": _ncnn_call,
+    "litert": _litert_call,
+    "torch": _program_call,
+    "executorch": _executorch_call,
+}
+
+
 def _refuse_other_size(path: Path, shape: Any, wanted: tuple[int, ...]) -> None:
     fixed = [
-        isinstance(axis, int) and axis != length for axis, length in zip(shape, wanted, strict=True)
+        isinstance(axis, int) and axis not in (-1, length)
+        for axis, length in zip(shape, wanted, strict=True)
     ]
     if any(fixed):
         given = "×".join(str(axis) for axis in shape)

@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from pocketdet.bench.onnx_layers import is_quantized_onnx, onnx_layers
+from pocketdet.bench.layer_cost import LayerCost
+from pocketdet.bench.onnx_layers import onnx_layers
+from pocketdet.bench.openvino_layers import openvino_layers
+from pocketdet.bench.precision import card_of_file, precision_of
 from pocketdet.bench.report import Candidate
 from pocketdet.bench.torch_layers import torch_layers
 from pocketdet.bench.worker import WorkerTask
@@ -19,9 +24,18 @@ from pocketdet.model.fold import fold_batch_norm
 from pocketdet.model.saved_detector import detector_to_data
 
 Size = tuple[int, int]
-RUNTIMES_OF = {".onnx": ("onnxruntime", "openvino"), ".xml": ("openvino",), ".param": ("ncnn",)}
+RUNTIMES_OF = {
+    ".onnx": ("onnxruntime", "openvino"),
+    ".xml": ("openvino",),
+    ".param": ("ncnn",),
+    ".tflite": ("litert",),
+    ".pt2": ("torch",),
+    ".pte": ("executorch",),
+}
 TORCH_WAYS = ("eager", "folded")
-WAYS = (*TORCH_WAYS, "onnxruntime", "openvino", "ncnn")
+WAYS = (*TORCH_WAYS, *dict.fromkeys(way for ways in RUNTIMES_OF.values() for way in ways))
+MODULES = {"litert": "ai_edge_litert"}
+"""Of ways that are not called as their Python package."""
 RANDOM = "random weights"
 
 
@@ -44,7 +58,7 @@ class BenchRequest:
         for way in self.ways:
             if way not in WAYS:
                 raise ValueError(f"`runtimes` must be of {', '.join(WAYS)}, or all; got {way!r}.")
-            if way not in TORCH_WAYS and self.ways != WAYS and not find_spec(way):
+            if self.ways != WAYS and not _is_installed(way):
                 raise ValueError(f"`{way}` is not installed: pip install 'pocketdet[{way}]'.")
         if not self.models:
             raise ValueError("`models` must name at least one model; got none.")
@@ -53,7 +67,11 @@ class BenchRequest:
 
     def can(self, way: str) -> bool:
         """Say whether a way is wanted, and can be gone here."""
-        return way in self.ways and (way in TORCH_WAYS or find_spec(way) is not None)
+        return way in self.ways and _is_installed(way)
+
+
+def _is_installed(way: str) -> bool:
+    return way in TORCH_WAYS or find_spec(MODULES.get(way, way)) is not None
 
 
 def candidates_of(
@@ -83,10 +101,10 @@ def _of_file(model: str, request: BenchRequest) -> Iterator[tuple[Candidate, Wor
     for size in request.sizes or (_own_size(path),):
         candidate = Candidate(
             model=model,
-            precision=_precision(path),
+            precision=precision_of(path),
             height=size[0],
             width=size[1],
-            layers=onnx_layers(path, input_shape=(1, 3, *size)) if path.suffix == ".onnx" else (),
+            layers=_layers_of(path, (1, 3, *size)),
         )
         for way in filter(request.can, RUNTIMES_OF[path.suffix]):
             yield from _on_threads(replace(candidate, way=way), path, request)
@@ -156,6 +174,9 @@ def _at_size(detector: Detector, size: Size) -> Detector:
 
 def _own_size(path: Path) -> Size:
     shape: Sequence[object]
+    card = card_of_file(path)
+    if card is not None:
+        return card.contract.height, card.contract.width
     if path.suffix == ".onnx":
         import onnx
 
@@ -166,6 +187,9 @@ def _own_size(path: Path) -> Size:
 
         partial = openvino.Core().read_model(str(path)).input(0).get_partial_shape()
         shape = [axis.get_length() if axis.is_static else 0 for axis in partial]
+    elif path.suffix == ".tflite" and _is_installed("litert"):
+        litert: Any = import_module("ai_edge_litert.interpreter")
+        shape = litert.Interpreter(model_path=str(path)).get_input_details()[0]["shape"].tolist()
     else:
         shape = ()
     if len(shape) != 4 or not all(isinstance(axis, int) and axis > 0 for axis in shape[2:]):
@@ -173,12 +197,13 @@ def _own_size(path: Path) -> Size:
     return int(str(shape[2])), int(str(shape[3]))
 
 
-def _precision(path: Path) -> str:
+def _layers_of(path: Path, shape: tuple[int, ...]) -> tuple[LayerCost, ...]:
+    """Read the layers of a file's graph; none where nothing here can."""
     if path.suffix == ".onnx":
-        return "int8" if is_quantized_onnx(path) else "fp32"
-    if path.suffix == ".xml":
-        return "int8" if "FakeQuantize" in path.read_text(encoding="utf-8") else "fp32"
-    return "fp32"
+        return onnx_layers(path, input_shape=shape)
+    if path.suffix == ".xml" and _is_installed("openvino"):
+        return openvino_layers(path, input_shape=shape)
+    return ()
 
 
 def _parts_of(path: Path) -> list[Path]:

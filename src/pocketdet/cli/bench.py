@@ -12,7 +12,10 @@ def bench(
     ],
     *,
     runtimes: Annotated[
-        str, typer.Option(help="all, or some of eager,folded,onnxruntime,openvino,ncnn.")
+        str,
+        typer.Option(
+            help="all, or some of eager,folded,onnxruntime,openvino,ncnn,litert,torch,executorch."
+        ),
     ] = "all",
     threads: Annotated[str, typer.Option(help="Numbers of threads, such as 1 or 1,2.")] = "1",
     sizes: Annotated[
