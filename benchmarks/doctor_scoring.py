@@ -23,7 +23,7 @@ PRIORS = ("ill-fitting-prior", "uncovered-object", "misplaced-row")
 AUGMENTED = ("left-behind-box", "unsound-sample")
 NOT_HELD = ("unoptimized-parameter", "unregistered-module", "unregistered-weight")
 MODES = ("running-statistics", "ignored-mode", "stale-average")
-LOSS = ("squashed-twice", "unlearnable-batch")
+LOSS = ("squashed-twice", "unlearnable-batch", "unrewarded-truth")
 RANGE = ("unreachable-target", "unlearnable-batch", "one-sided-output")
 UNEQUAL = ("parting-from-reference",)
 
@@ -47,7 +47,12 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "a class that can never be found": LABELS,
     "category ids off by one": LABELS,
     "category map is no bijection": LABELS,
-    "box formats mixed up": (*WAY_BACK, "uncovered-object", "misassigned-box"),
+    "box formats mixed up": (
+        *WAY_BACK,
+        "uncovered-object",
+        "misassigned-box",
+        "unrewarded-truth",
+    ),  # fmt: skip
     "encoding and decoding are not inverse": WAY_BACK,
     "boxes do not move with their pixels": AUGMENTED,
     "labels do not stay with their boxes": AUGMENTED,

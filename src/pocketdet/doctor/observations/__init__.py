@@ -7,6 +7,8 @@ the name that others ask for. To add one, add a file and a line here.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pocketdet.doctor.observations.answer_costs import answer_costs
+from pocketdet.doctor.observations.answered_loss import answered_loss
 from pocketdet.doctor.observations.answers import answers
 from pocketdet.doctor.observations.batch import batch
 from pocketdet.doctor.observations.beside_reference import beside_reference
@@ -35,9 +37,13 @@ from pocketdet.doctor.observations.statistics import statistics
 from pocketdet.doctor.observations.summed_shares import summed_shares
 from pocketdet.doctor.observations.traces import trace, training_trace
 from pocketdet.doctor.observations.training_pass import training_pass
+from pocketdet.doctor.observations.truths import truths
 from pocketdet.doctor.observations.unregistered import unregistered
 
 OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
+    "answer_costs": answer_costs,
+    "answered_loss": answered_loss,
+    "truths": truths,
     "answers": answers,
     "batch": batch,
     "settled": settled,

@@ -44,13 +44,14 @@ def read_samples(pipeline: DetectionPipeline) -> tuple[Labelled, ...]:
     """Read the samples; raises `StageFailed` where they cannot be read."""
     count = len(pipeline.samples)
     step = max(1, -(-count // MOST_SAMPLES))
-    found = tuple(_read(pipeline, number) for number in range(0, count, step))
+    found = tuple(read_sample(pipeline, number) for number in range(0, count, step))
     if not any(len(one.labels) for one in found):
         raise NotObservable("`pipeline.samples` has no box")
     return found
 
 
-def _read(pipeline: DetectionPipeline, number: int) -> Labelled:
+def read_sample(pipeline: DetectionPipeline, number: int) -> Labelled:
+    """Read one sample; raises `StageFailed` where it cannot be read."""
     sample = pipeline.samples[number]
     try:
         height, width = (int(side) for side in sample.image.shape[-2:])

@@ -1,0 +1,161 @@
+"""The training loss of outputs that the doctor makes up, in place of the network's own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pocketdet.doctor.data_stage import StageFailed, stage
+from pocketdet.doctor.missing import Missing, NotObservable
+from pocketdet.doctor.nested import map_tensors, tensors_in
+from pocketdet.doctor.observations.labelled import Labelled, read_sample
+from pocketdet.doctor.patient import TrainingLoss, copy_of
+from pocketdet.doctor.pipeline import DetectionPipeline
+from pocketdet.doctor.trace import Call, Trace, record
+
+NUM_IMAGES = 3  # of the samples, where they can be had
+SAME = 1e-6  # relative difference of two values of one loss
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AnsweredLoss:
+    """A loss as a function of outputs alone.
+
+    - `inputs`: the images that it is called with, which nothing looks at;
+    - `own`: the network's own outputs for them, in training mode, detached;
+    - `first`: the samples whose images they are, in their order; empty where they are not.
+    """
+
+    training_loss: TrainingLoss
+    stand_in: nn.Module
+    inputs: Any
+    own: Any
+    first: tuple[Labelled, ...]
+
+    @property
+    def batch_size(self) -> int:
+        return Call(self.inputs).batch_size
+
+    def __call__(self, outputs: Any) -> Tensor:
+        """Give the loss of outputs, which gradients may follow.
+
+        Raises `NotObservable` where the loss does not ask the model for the outputs of these
+        images, once or image by image, or fails on what it is told.
+        """
+        asked = 0
+
+        def answer(*args: Any, **kwargs: Any) -> Any:
+            nonlocal asked
+            asked += 1
+            return self._answer(outputs, [args, kwargs])
+
+        self.stand_in.forward = answer
+        torch.manual_seed(0)
+        try:
+            loss = self.training_loss(self.stand_in, map_tensors(self.inputs, torch.clone))
+        except NotObservable:
+            raise
+        except Exception as error:  # The user's own code may raise anything.
+            words = f"the loss of outputs that are made up raised {type(error).__name__}"
+            raise NotObservable(words) from error
+        if not asked:
+            raise NotObservable("the loss does not run the model as a whole")
+        return loss
+
+    def _answer(self, outputs: Any, given: Any) -> Any:
+        """Give the outputs of the images that the loss asks for."""
+        known = [t for _, t in tensors_in(self.inputs)]
+        asked = [t for _, t in tensors_in(given)]
+        if not asked or asked[0].shape[1:] != known[0].shape[1:]:
+            raise NotObservable("the loss shows the model other images")
+        if torch.equal(asked[0], known[0]):
+            return outputs
+        same = [(known[0] == one).flatten(1).all(1).nonzero()[:, 0] for one in asked[0]]
+        if not all(len(rows) for rows in same):
+            raise NotObservable("the loss shows the model other images")
+        rows = torch.stack([found[0] for found in same])
+        size = self.batch_size
+        return map_tensors(outputs, lambda t: t[rows] if t.ndim and len(t) == size else t)
+
+    def recorded(self, outputs: Any) -> Trace:
+        """Record the loss of outputs, which are the inputs of the trace."""
+        given = map_tensors(outputs, torch.clone)
+        with torch.no_grad():
+            return record(self.stand_in, lambda: self(given), given=given)
+
+    def joined(self, singles: Sequence[Any]) -> Any:
+        """Join outputs of one image each, as `perfect` gives them, to outputs like the network's.
+
+        Raises `NotObservable` where they are not of the same form.
+        """
+        parts = [dict(tensors_in(one)) for one in singles]
+        made: list[Tensor] = []
+        for path, own in tensors_in(self.own):
+            each = [part.get(path) for part in parts]
+            fitting = [e for e in each if e is not None and e.ndim == own.ndim]
+            if len(fitting) < len(each):
+                raise NotObservable("`perfect` gives no outputs of the form of the network's")
+            made.append(_one_of(fitting, own))
+        left = iter(made)
+        return map_tensors(self.own, lambda _: next(left))
+
+
+def _one_of(each: list[Tensor], own: Tensor) -> Tensor:
+    is_single = all(e.shape[1:] == own.shape[1:] and len(e) == 1 for e in each if e.ndim)
+    if own.ndim and is_single and len(own) == len(each):
+        return torch.cat(each).to(own.dtype)
+    if all(e.shape == own.shape for e in each):
+        return own.clone()  # such as the places of the rows, which are no answer
+    raise NotObservable("`perfect` gives no outputs of the form of the network's")
+
+
+def answered_loss(
+    model: nn.Module,
+    batch: Call,
+    training_loss: TrainingLoss,
+    inputs: Any,
+    pipeline: DetectionPipeline | None = None,
+) -> AnsweredLoss:
+    """Let a copy of the model give what it is told to; the samples' images where it takes them."""
+    given, first = _images(model, inputs, pipeline) or (batch.given, ())
+    patient = copy_of(model).train()
+    torch.manual_seed(0)
+    with torch.no_grad():
+        own = map_tensors(Call(map_tensors(given, torch.clone))(patient), torch.clone)
+    found = AnsweredLoss(
+        training_loss=training_loss, stand_in=patient, inputs=given, own=own, first=first
+    )
+    if not any(t.is_floating_point() and t.numel() > 1 for _, t in tensors_in(own)):
+        raise NotObservable("the network gives its loss itself, and no outputs")
+    with torch.no_grad():
+        one, other = float(found(found.own)), float(found(found.own))
+    if not abs(one - other) <= SAME * max(abs(one), 1e-12):
+        raise NotObservable("the loss of the same outputs is another each time, or no number")
+    return found
+
+
+def _images(
+    model: nn.Module, inputs: Any, pipeline: DetectionPipeline | None
+) -> tuple[Tensor, tuple[Labelled, ...]] | None:
+    """Give the first samples' images as the network takes them, None where they cannot be had."""
+    if pipeline is None or not isinstance(inputs, Tensor):
+        return None
+    try:
+        preprocess = stage(pipeline, "preprocess")
+        count = min(NUM_IMAGES, len(pipeline.samples))
+        first = tuple(read_sample(pipeline, number) for number in range(count))
+        images = [preprocess(one.sample.image.clone()) for one in first]
+    except (NotObservable, Missing, StageFailed):
+        return None
+    images = [image[None] if image.ndim == inputs.ndim - 1 else image for image in images]
+    if not images or len({tuple(i.shape) for i in images}) != 1 or len(images[0]) != 1:
+        return None
+    joined = torch.cat(images).to(inputs.dtype)
+    try:
+        with torch.no_grad():
+            copy_of(model).train()(joined.clone())
+    except Exception:  # A network may refuse images in any way it likes.
+        return None
+    return joined, first
