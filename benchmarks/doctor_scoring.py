@@ -52,7 +52,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
         "uncovered-object",
         "misassigned-box",
         "unrewarded-truth",
-    ),  # fmt: skip
+    ),
     "encoding and decoding are not inverse": WAY_BACK,
     "boxes do not move with their pixels": AUGMENTED,
     "labels do not stay with their boxes": AUGMENTED,
