@@ -3,7 +3,8 @@
 from dataclasses import replace
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -12,7 +13,10 @@ import torch
 
 from pocketdet.conventions import ClassList, DecodeSettings, Detections, InputContract
 from pocketdet.export import ExportSettings, RejectedExport, export_detector
+from pocketdet.export.network import FileNetwork
 from pocketdet.export.pictures import made_up_pictures
+from pocketdet.export.proof import prove
+from pocketdet.export.tolerance import TOLERANCES
 from pocketdet.export_request import default_file
 from pocketdet.model import (
     Detector,
@@ -25,6 +29,7 @@ from pocketdet.model import (
     TwoWayDense,
     build,
 )
+from pocketdet.model.fold import fold_batch_norm
 from pocketdet.model.priors import prior_ladder
 from pocketdet.runtime import DetectionArrays, card_path, open_runner, read_card
 
@@ -152,6 +157,32 @@ def test_a_file_that_differs_is_refused_and_the_old_one_stays(
     onnx.checker.check_model(path)
     with open_runner(raised.value.file) as runner:  # so that it can be asked what differs
         assert runner.card.proof["detections"] == raised.value.proof.detections
+
+
+@pytest.mark.parametrize(("moved", "is_allowed"), [(1, True), (40, False)])
+def test_of_int8_a_few_boxes_may_be_far_off(
+    moved: int, *, is_allowed: bool, detector: Detector, tmp_path: Path
+) -> None:
+    settings = ExportSettings(decode="inside", detection=DecodeSettings(score_threshold=0.02))
+    exported = export_detector(lively(TINY), tmp_path / "model.onnx", settings)
+    network = FileNetwork(lively(TINY), fold_batch_norm(lively(TINY)), settings).eval()
+    contract = lively(TINY).contract
+    with open_runner(exported.file) as runner:
+
+        def raw(images: Any) -> Any:
+            found = runner.raw(images)
+            best = found["scores"].max(axis=-1).argsort(axis=-1)[0, ::-1][:moved]
+            boxes = found["boxes_xyxy"].copy()
+            boxes[: 1 if moved == 1 else None, best] += 12.0
+            return {**found, "boxes_xyxy": boxes}
+
+        shifted = SimpleNamespace(card=runner.card, prepare=runner.prepare, raw=raw)
+        pictures = made_up_pictures(contract)
+        strict = prove(cast(Any, shifted), network, pictures, TOLERANCES["fp32"])
+        loose = prove(cast(Any, shifted), network, pictures, TOLERANCES["int8"])
+    assert loose.detections >= 50
+    assert strict.failures
+    assert (not loose.failures) is is_allowed, loose.failures
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ class Proof:
     - `pictures`: how many, and `made_up`: whether they were drawn for want of real ones;
     - `outputs`: error of each raw output (root mean square over the output's own);
     - `detections`: how many the detector gave, `unmatched` of both sides;
-    - `box`, `score`: largest difference of those that match, in input pixels and in score.
+    - `box`, `score`: largest difference of those that match, in input pixels and in score, without
+      the share that may lie further off (`Tolerance.apart`).
     """
 
     pictures: int
@@ -82,16 +83,24 @@ def prove(
         for outputs in (expected, found)
     )
     match = [_match(a, b, tolerance) for a, b in zip(ours, theirs, strict=True)]
+    shifts = [shift for entry in match for shift in entry[1]]
+    changes = [change for entry in match for change in entry[2]]
     return Proof(
         pictures=len(pictures),
         made_up=made_up,
         outputs={name: _error(found[name], expected[name]) for name in expected} if raw else {},
         detections=sum(int((entry.scores >= LOWEST_COMPARED).sum()) for entry in ours),
         unmatched=sum(entry[0] for entry in match),
-        box=max(entry[1] for entry in match),
-        score=max(entry[2] for entry in match),
+        box=_largest(shifts, tolerance.apart),
+        score=_largest(changes, tolerance.apart),
         tolerance=tolerance,
     )
+
+
+def _largest(values: Sequence[float], apart: float) -> float:
+    """Give the largest value but for a share of them, rounded down to whole ones."""
+    left = len(values) - int(apart * len(values))
+    return max(sorted(values)[:left], default=0.0)
 
 
 @torch.inference_mode()
@@ -113,25 +122,25 @@ def _error(found: NDArray[Any], expected: NDArray[Any]) -> float:
 
 def _match(
     ours: DetectionArrays, theirs: DetectionArrays, tolerance: Tolerance
-) -> tuple[int, float, float]:
-    """Count detections without a partner, and give the largest box and score difference.
+) -> tuple[int, list[float], list[float]]:
+    """Count detections without a partner, and give the differences of boxes and scores.
 
     The partner is the nearest box of the same class that is not taken yet. One without is not
     counted where the other side may have scored it just below what is compared.
     """
     edge = LOWEST_COMPARED + tolerance.score
     taken: set[int] = set()
-    alone, box, score = 0, 0.0, 0.0
+    alone, shifts, changes = 0, list[float](), list[float]()
     for place in np.flatnonzero(ours.scores >= LOWEST_COMPARED):
         partner, shift = _nearest(ours, int(place), theirs, taken)
         if partner is None or shift > 2 * tolerance.box:
             alone += int(ours.scores[place] >= edge)
             continue
         taken.add(partner)
-        box = max(box, shift)
-        score = max(score, float(abs(ours.scores[place] - theirs.scores[partner])))
+        shifts.append(shift)
+        changes.append(float(abs(ours.scores[place] - theirs.scores[partner])))
     left = set(np.flatnonzero(theirs.scores >= edge).tolist()) - taken
-    return alone + len(left), box, score
+    return alone + len(left), shifts, changes
 
 
 def _nearest(
