@@ -15,14 +15,26 @@ FIRST = 3
 NO_GRADIENT = ("unreached-parameter", "parameter-without-gradient", "term-without-gradient")
 DEAD = ("unused-result", "uncalled-module", "lost-input", *NO_GRADIENT)
 OVER_ONE = ("softmax-over-one", "norm-over-one", "parameter-without-gradient")
-AXES = ("softmax-over-queries", "norm-along-one-side")
+AXES = ("softmax-over-queries", "norm-along-one-side", "norm-over-places", "normed-position")
 WAY_BACK = ("lost-ground-truth", "unreachable-target")
 LABELS = ("unreachable-class", "unsound-sample", *WAY_BACK)
-ROWS = ("misplaced-row", "scrambled-row", "disagreeing-outputs", "shifted-merge")
+ROWS = (
+    "misplaced-row",
+    "scrambled-row",
+    "scrambled-head",
+    "disagreeing-outputs",
+    "shifted-merge",
+)
 PRIORS = ("ill-fitting-prior", "uncovered-object", "misplaced-row")
 AUGMENTED = ("left-behind-box", "unsound-sample")
 NOT_HELD = ("unoptimized-parameter", "unregistered-module", "unregistered-weight")
-MODES = ("running-statistics", "ignored-mode", "stale-average")
+MODES = (
+    "running-statistics",
+    "ignored-mode",
+    "stale-average",
+    "differing-modes",
+    "lost-update",
+)
 LOSS = ("squashed-twice", "unlearnable-batch", "unrewarded-truth")
 RANGE = ("unreachable-target", "unlearnable-batch", "one-sided-output")
 UNEQUAL = ("parting-from-reference",)
@@ -62,9 +74,9 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "the input is not what the weights expect": ("foreign-input",),
     "parts that are not registered": (*NOT_HELD, "ignored-mode"),
     "parameters that the optimizer does not hold": (*NOT_HELD, "optimizer-settings"),
-    "gradient cut off": NO_GRADIENT,
+    "gradient cut off": (*NO_GRADIENT, "lost-path"),
     "one part under several names": ("repeated-module",),
-    "a path that is lost in a merge": DEAD,
+    "a path that is lost in a merge": (*DEAD, "lost-path"),
     "parameters frozen by mistake": (*NOT_HELD, "frozen-parameter", "unlearnable-batch"),
     "a loss term without gradient": NO_GRADIENT,
     "a part that is built and never called": DEAD,
@@ -76,7 +88,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "train and eval compute different things": MODES,
     "an input is changed in place": ("changed-by-a-pass", "random-evaluation"),
     "BatchNorm constants": MODES,
-    "one scale for values of different size": (*UNEQUAL, "coarse-scale"),
+    "one scale for values of different size": (*UNEQUAL, "rounded-away"),
     "channels kept do not fit those that come": UNEQUAL,
     "probabilities into a loss of logits": LOSS,
     "arguments of a divergence mixed up": LOSS,

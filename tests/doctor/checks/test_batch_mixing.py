@@ -136,3 +136,23 @@ def test_a_table_of_all_pairs_of_samples_is_clear() -> None:
             return {"rows": rows, "table": rows @ rows.t()}
 
     assert examined(Similarity(), batch=3) == []
+
+
+class InOneRange(nn.Module):
+    """Divides by a step that the largest value of the batch decides, and may round."""
+
+    def __init__(self, *, rounds: bool) -> None:
+        super().__init__()
+        self.rounds = rounds
+
+    def forward(self, x: Tensor) -> Tensor:
+        step = x.abs().max() / 127
+        return (x / step).round() * step if self.rounds else x / step
+
+
+@pytest.mark.parametrize("rounds", [True, False])
+def test_one_range_for_the_rounding_of_all_samples_is_an_info(rounds: bool) -> None:  # noqa: FBT001
+    report = examine(
+        Change(InOneRange(rounds=rounds)), torch.rand(3, 3, 8, 8), only=["batch-mixing"]
+    )
+    assert [str(f.severity) for f in report.findings] == ["info" if rounds else "error"]

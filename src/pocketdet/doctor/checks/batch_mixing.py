@@ -18,8 +18,9 @@ the batch grows. The loss still falls.
 
 ## When it is not a fault
 Layers that compare samples on purpose (minibatch standard deviation, memory banks, cross-image
-attention, mixture-of-experts with capacity): allow the check, with that reason. BatchNorm in
-training mode is never looked at.
+attention, mixture-of-experts with capacity): allow the check, with that reason. One range for the
+rounding of all samples, as eight-bit runtimes take it, is told as `info`. BatchNorm in training
+mode is never looked at.
 """
 
 from collections.abc import Iterator
@@ -27,6 +28,14 @@ from collections.abc import Iterator
 from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Fault, Severity
 from pocketdet.doctor.observations.mixing import Mixing
+from pocketdet.doctor.trace import Op, Value
+from pocketdet.doctor.trace.between import follow
+
+RANGES = frozenset({"min", "max", "amin", "amax", "aminmax"})
+SCALINGS = frozenset({"sub", "div", "mul", "div_", "sub_", "mul_"})
+SCALARS = SCALINGS | {"detach", "abs", "clamp_min", "clamp", "view", "expand", "add", "neg"}
+
+MOST_STEPS = 8  # from a range to the step of a grid
 
 
 def find_batch_mixing(mixing: Mixing) -> Iterator[Fault]:
@@ -46,9 +55,33 @@ def find_batch_mixing(mixing: Mixing) -> Iterator[Fault]:
         evidence=f"In evaluation mode {share:.0%} of the outputs for one sample change, by up to "
         f"{mixing.effect:.2g} of their mean size, when only other samples change.{through}",
         measured={"share": share, "effect": mixing.effect},
-        severity=Severity.INFO if origin and "dynamic" in origin.name else None,  # int8 by design
+        severity=Severity.INFO if origin and _is_dynamic_range(origin) else None,
         at=origin.index if origin else 0,
     )
+
+
+def _is_dynamic_range(origin: Op) -> bool:
+    """Say whether samples share the range that they are rounded in, as in eight bits by design."""
+    if "dynamic" in origin.name:
+        return True
+    near = [origin, *(op for value in origin.outputs for op in follow(value, SCALARS))]
+    near += [op for one in near for op in follow(one.outputs[0], ()) if one.name in SCALINGS]
+    is_rounded = any("round" in op.name or "quantize" in op.name for op in near)
+    return is_rounded and (_is_range(origin) or any(map(_is_of_a_range, origin.inputs)))
+
+
+def _is_of_a_range(value: Value) -> bool:
+    """Say whether one number was computed from the least or largest of all values."""
+    for _ in range(MOST_STEPS):
+        op = value.producer
+        if op is None or value.numel != 1 or _is_range(op):
+            return op is not None and value.numel == 1
+        value = next((v for v in op.inputs if v.producer is not None), op.inputs[0])
+    return False
+
+
+def _is_range(op: Op) -> bool:
+    return op.name in RANGES and op.outputs[0].numel == 1
 
 
 CHECK = Check(

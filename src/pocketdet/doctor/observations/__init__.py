@@ -18,9 +18,11 @@ from pocketdet.doctor.observations.first_norms import first_norms
 from pocketdet.doctor.observations.gates import gates
 from pocketdet.doctor.observations.labelled import labelled
 from pocketdet.doctor.observations.learning import learning
+from pocketdet.doctor.observations.lengths import lengths
 from pocketdet.doctor.observations.linear_stacks import linear_stacks
 from pocketdet.doctor.observations.loss_start import loss_start
 from pocketdet.doctor.observations.mixing import mixing
+from pocketdet.doctor.observations.mode_gaps import mode_gaps
 from pocketdet.doctor.observations.optimizing import optimizing
 from pocketdet.doctor.observations.other_sizes import other_sizes
 from pocketdet.doctor.observations.overfitting import overfitting
@@ -35,6 +37,7 @@ from pocketdet.doctor.observations.shares import shares
 from pocketdet.doctor.observations.signals import signals
 from pocketdet.doctor.observations.statistics import statistics
 from pocketdet.doctor.observations.summed_shares import summed_shares
+from pocketdet.doctor.observations.token_axes import token_axes
 from pocketdet.doctor.observations.traces import trace, training_trace
 from pocketdet.doctor.observations.training_pass import training_pass
 from pocketdet.doctor.observations.truths import truths
@@ -47,10 +50,12 @@ OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
     "answers": answers,
     "batch": batch,
     "settled": settled,
+    "token_axes": token_axes,
     "trace": trace,
     "training_trace": training_trace,
     "repeated": repeated,
     "mixing": mixing,
+    "mode_gaps": mode_gaps,
     "other_sizes": other_sizes,
     "gates": gates,
     "places": places,
@@ -69,6 +74,7 @@ OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
     "unregistered": unregistered,
     "optimizing": optimizing,
     "edges": edges,
+    "lengths": lengths,
     "linear_stacks": linear_stacks,
     "training_pass": training_pass,
     "repetitions": repetitions,

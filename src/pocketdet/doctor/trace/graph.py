@@ -140,7 +140,8 @@ class Trace:
     - `inputs`: path in the given inputs to value; `outputs`: path in what came back to value;
     - `leaves`: all values that were there before: inputs, parameters, buffers, constants;
     - `result`: what the call gave back, with its tensors (detached);
-    - `called`: the modules that ran; `kept`: results that a module holds in an attribute.
+    - `called`: the modules that ran; `kept`: results that a module holds, in an attribute or as a
+      buffer.
     """
 
     ops: list[Op]

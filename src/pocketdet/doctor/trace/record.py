@@ -108,14 +108,13 @@ class _Recorder:
         return value
 
     def kept(self) -> Iterator[Value]:
-        """Give the results that modules hold in attributes, for a loss or to be looked at."""
+        """Give the results that modules hold: in attributes, or as buffers that the pass moved."""
         for module in self.model.modules():
-            for attribute, held in vars(module).items():
-                if attribute not in TORCHS_OWN:
-                    for _, tensor in tensors_in(held):
-                        value = self.current.get(id(tensor))
-                        if value is not None and value.producer is not None:
-                            yield value
+            held = [v for name, v in vars(module).items() if name not in TORCHS_OWN]
+            for _, tensor in tensors_in([*held, *module.buffers(recurse=False)]):
+                value = self.current.get(id(tensor))
+                if value is not None and value.producer is not None:
+                    yield value
 
     def add(self, overload: Any, args: Any, kwargs: Any, result: Any, read: list[Value]) -> None:
         running = self.running[-1] if self.running else None
