@@ -70,7 +70,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "labels do not stay with their boxes": AUGMENTED,
     "the metric is wrong": ("indifferent-evaluation", *WAY_BACK),
     "boxes returned at another scale": WAY_BACK,
-    "suppression deletes what it should keep": WAY_BACK,
+    "suppression deletes what it should keep": (*WAY_BACK, "suppressed-best"),
     "the input is not what the weights expect": ("foreign-input",),
     "parts that are not registered": (*NOT_HELD, "ignored-mode"),
     "parameters that the optimizer does not hold": (*NOT_HELD, "optimizer-settings"),

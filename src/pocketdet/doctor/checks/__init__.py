@@ -3,6 +3,7 @@
 from pocketdet.doctor.check import Check
 from pocketdet.doctor.checks import (
     batch_mixing,
+    boxless_target,
     cancelled_gate,
     changed_by_a_pass,
     differing_modes,
@@ -44,6 +45,7 @@ from pocketdet.doctor.checks import (
     squashed_gate,
     squashed_twice,
     stale_average,
+    suppressed_best,
     term_without_gradient,
     unbounded_gate,
     uncalled_module,
@@ -63,6 +65,7 @@ from pocketdet.doctor.checks import (
 
 ALL_CHECKS: tuple[Check, ...] = (
     batch_mixing.CHECK,
+    boxless_target.CHECK,
     cancelled_gate.CHECK,
     changed_by_a_pass.CHECK,
     differing_modes.CHECK,
@@ -104,6 +107,7 @@ ALL_CHECKS: tuple[Check, ...] = (
     squashed_gate.CHECK,
     squashed_twice.CHECK,
     stale_average.CHECK,
+    suppressed_best.CHECK,
     term_without_gradient.CHECK,
     unbounded_gate.CHECK,
     uncalled_module.CHECK,

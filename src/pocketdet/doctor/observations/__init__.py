@@ -12,6 +12,7 @@ from pocketdet.doctor.observations.answered_loss import answered_loss
 from pocketdet.doctor.observations.answers import answers
 from pocketdet.doctor.observations.batch import batch
 from pocketdet.doctor.observations.beside_reference import beside_reference
+from pocketdet.doctor.observations.box_values import box_values
 from pocketdet.doctor.observations.constant_logits import constant_logits
 from pocketdet.doctor.observations.edges import edges
 from pocketdet.doctor.observations.first_norms import first_norms
@@ -32,6 +33,7 @@ from pocketdet.doctor.observations.repetitions import repetitions
 from pocketdet.doctor.observations.round_trip import round_trip
 from pocketdet.doctor.observations.row_fibres import row_fibres
 from pocketdet.doctor.observations.row_places import row_places
+from pocketdet.doctor.observations.second_answers import second_answers
 from pocketdet.doctor.observations.settled import settled
 from pocketdet.doctor.observations.shares import shares
 from pocketdet.doctor.observations.signals import signals
@@ -46,6 +48,8 @@ from pocketdet.doctor.observations.unregistered import unregistered
 OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
     "answer_costs": answer_costs,
     "answered_loss": answered_loss,
+    "second_answers": second_answers,
+    "box_values": box_values,
     "truths": truths,
     "answers": answers,
     "batch": batch,

@@ -60,8 +60,8 @@ def answer_costs(
         answers["others", 0] = map_tensors(truth, _if_batched(size, lambda t: t.roll(1, 0)))
     try:
         if pipeline.num_classes > 1:
-            relabelled = partial(_relabelled, num_classes=pipeline.num_classes)
-            answers["relabelled", 0] = truths.state(relabelled)
+            change = partial(relabelled, num_classes=pipeline.num_classes)
+            answers["relabelled", 0] = truths.state(change)
         for number, kind in enumerate(MOVES):
             answers |= {(kind, n): one for n, one in enumerate(_moved(truths, number))}
     except StageFailed as failure:
@@ -84,7 +84,8 @@ def _sound(one: Labelled) -> tuple[Tensor, Tensor]:
     return one.boxes_xyxy[one.sound], one.labels[one.sound]
 
 
-def _relabelled(one: Labelled, num_classes: int) -> tuple[Tensor, Tensor]:
+def relabelled(one: Labelled, num_classes: int) -> tuple[Tensor, Tensor]:
+    """Give each box the next class."""
     boxes, labels = _sound(one)
     return boxes, (labels + 1) % max(num_classes, 1)
 
@@ -92,7 +93,7 @@ def _relabelled(one: Labelled, num_classes: int) -> tuple[Tensor, Tensor]:
 def _moved(truths: Truths, kind: int) -> Iterator[Any]:
     """Give outputs in which the rows that speak of an object say a box that is a little off."""
     for sign in (-1, 1):
-        other = truths.state(partial(_off, kind=kind, by=sign * STEP))
+        other = truths.state(partial(off, kind=kind, by=sign * STEP))
         mixed = mixed_where_both_speak(truths, other)
         if mixed is not None:
             yield mixed
@@ -116,7 +117,7 @@ def mixed_where_both_speak(truths: Truths, other: Any) -> Any | None:
     return map_tensors(truths.truth, lambda _: next(left))
 
 
-def _off(one: Labelled, kind: int, by: float) -> tuple[Tensor, Tensor]:
+def off(one: Labelled, kind: int, by: float) -> tuple[Tensor, Tensor]:
     """Move (0 in x, 1 in y) or resize (2 in width, 3 in height) boxes that stay in the image."""
     boxes, labels = _sound(one)
     axis = kind % 2
