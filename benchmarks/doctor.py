@@ -40,7 +40,7 @@ PARTS = ("programs", "look-alikes", "wild")
 Row = dict[str, Any]
 
 
-def examined(patient: Patient, *, budget_s: float | None) -> Row:
+def examined(patient: Patient, *, budget_s: float | None, checks: list[str] | None) -> Row:
     """Examine once; findings, seconds and crashes as plain data."""
     way = patient.pipeline
     known = {check.id for check in ALL_CHECKS}
@@ -56,6 +56,7 @@ def examined(patient: Patient, *, budget_s: float | None) -> Row:
         average=patient.average,
         allow={check: why for check, why in patient.allow.items() if check in known},
         budget_s=budget_s,
+        only=checks,
     )
     keys = ("check", "severity", "where", "source", "evidence")
     return {
@@ -91,7 +92,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Row]:
             continue
         row: Row = {"part": part, "name": name}
         try:
-            row |= examined(build(), budget_s=arguments.budget)
+            row |= examined(build(), budget_s=arguments.budget, checks=arguments.checks)
         except Exception as error:  # the doctor refused or broke: that is a result
             reason = f"examine: {type(error).__name__}: {error}"[:300]
             row |= {"findings": [], "crashed": [reason], "seconds": 0.0}
@@ -127,6 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=PARTS)
     parser.add_argument("--only", nargs="*", help="names of subjects")
+    parser.add_argument("--checks", nargs="*", help="ids of checks to run, without the others")
     parser.add_argument("--sample", type=int, default=1, help="every n-th subject of each part")
     parser.add_argument("--budget", type=float, help="seconds an examination may take")
     parser.add_argument("--json", type=Path, help="file of rows, kept and resumed from")

@@ -3,7 +3,14 @@ from pathlib import Path
 from inline_snapshot import snapshot
 import pytest
 import small_detector
-from small_detector import SmallDetector, mirrored, rightly, transposed, without_permute
+from small_detector import (
+    Overlooking,
+    SmallDetector,
+    mirrored,
+    rightly,
+    transposed,
+    without_permute,
+)
 from small_pipeline import SOUND, examples
 import torch
 from torch import Tensor, nn
@@ -36,6 +43,17 @@ def test_rows_in_another_order_than_the_priors_are_an_error_at_their_line(layout
 def test_rows_that_look_at_their_objects_are_clear() -> None:
     report = examined(SmallDetector(reg=rightly, cls=rightly))
     assert [r.outcome.value for r in report.results] == ["clear"]
+
+
+@pytest.mark.parametrize("layout", [without_permute, transposed, mirrored])
+def test_behind_a_deep_path_that_sees_everything_rows_are_told_by_patches(layout) -> None:
+    (finding,) = examined(Overlooking(cls=layout)).findings
+    assert (finding.severity, finding.where) == ("error", "cls_head")
+    assert "does not go with it" in finding.evidence
+
+
+def test_sound_rows_behind_a_deep_path_are_clear() -> None:
+    assert [r.outcome.value for r in examined(Overlooking()).results] == ["clear"]
 
 
 class Everywhere(nn.Module):

@@ -3,7 +3,15 @@ from pathlib import Path
 from inline_snapshot import snapshot
 import pytest
 import small_detector
-from small_detector import SIZE, SmallDetector, anchors_outside, mirrored, row_boxes, transposed
+from small_detector import (
+    SIZE,
+    Overlooking,
+    SmallDetector,
+    anchors_outside,
+    mirrored,
+    row_boxes,
+    transposed,
+)
 import torch
 from torch import Tensor, nn
 
@@ -38,6 +46,17 @@ def test_rows_in_another_order_than_the_priors_are_an_error_at_the_head(layout, 
 def test_rows_that_look_at_their_boxes_are_clear() -> None:
     report = examined(SmallDetector(), row_boxes())
     assert report.results[0].outcome == "clear"
+
+
+@pytest.mark.parametrize("layout", [anchors_outside, transposed, mirrored])
+def test_behind_a_deep_path_that_sees_everything_rows_are_told_by_patches(layout) -> None:
+    (finding,) = examined(Overlooking(reg=layout), row_boxes()).findings
+    assert (finding.severity, finding.where) == ("error", "reg_head")
+    assert "does not go with their boxes" in finding.evidence
+
+
+def test_sound_rows_behind_a_deep_path_are_clear() -> None:
+    assert examined(Overlooking(), row_boxes()).results[0].outcome == "clear"
 
 
 def test_boxes_may_be_given_one_tensor_an_output() -> None:

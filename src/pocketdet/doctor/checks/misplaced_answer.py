@@ -1,9 +1,11 @@
 """Outputs that are to say where an object is, and look at another place of the image.
 
 ## What it finds
-A small object is moved over the image, and `encode` and `perfect` say which values of the outputs
-stand for it. For each of these values the middle of its squared input gradient, where the network
-looks, is compared with the object. No row boxes are needed for it.
+An object is moved over the image, in up to three sizes, and `encode` and `perfect` say which values
+of the outputs stand for it. For each of these values the middle of its squared input gradient,
+where the network looks, is compared with the object. Where a deep path sees the whole image, noise
+is put into one patch of the image at a time instead, and what the values answer to beside their
+peers must go with the object. No row boxes are needed for either.
 
 ## Why it costs AP
 The targets are right among themselves, and so are the boxes that `decode` makes of them: ground
@@ -33,7 +35,8 @@ from pocketdet.doctor.finding import Fault, Severity
 from pocketdet.doctor.layout import computing_op, layout_op, moved_from
 from pocketdet.doctor.look import Look
 from pocketdet.doctor.missing import NotObservable
-from pocketdet.doctor.observations.answers import Answer
+from pocketdet.doctor.observations.answers import Answer, channel_axis
+from pocketdet.doctor.observations.answers_followed import AnswersFollowed
 from pocketdet.doctor.observations.places import Places
 from pocketdet.doctor.observations.row_places import LOCAL
 from pocketdet.doctor.trace import Trace
@@ -44,6 +47,9 @@ NOISE = 1.0  # spreads, by which a single value's estimate errs
 CUT_OFF = 0.8  # spreads: how far the border of the image moves the middle of what is seen
 FAINT = 1e-2  # of the output's mean power: saturated values see rounding
 MOVES = 0.6  # of the objects' spread over the image, by which what is looked at must move
+RELIABLE = 0.6  # of what is looked at by patches: below it there is too much noise
+ASTRAY = 0.5  # healthy heads have .85 and more
+CROSSED = 0.8
 LEAST_VALUES, LEAST_OBJECTS = 24, 8
 
 
@@ -60,26 +66,46 @@ class _Seen:
 
 
 def find_misplaced_answers(
-    answers: tuple[Answer, ...], places: Places, trace: Trace
+    answers: tuple[Answer, ...],
+    places: Places,
+    trace: Trace,
+    answers_followed: tuple[AnswersFollowed, ...] = (),
 ) -> Iterator[Fault]:
-    num_judged = 0
+    judged = [f for f in answers_followed if float(f.following.reliability.amin()) >= RELIABLE]
+    num_judged = len(judged)
     for path, look in places.outputs.items():
-        seen = _seen(path, look, answers, places)
-        if seen is None:
-            continue
-        num_judged += 1
-        share = float(seen.is_far.double().mean())
-        if share >= SOME:
-            yield _fault(seen, share, trace, look, places)
+        by_size = [
+            _seen(path, look, [a for a in answers if a.size == size], places)
+            for size in sorted({a.size for a in answers})
+        ]
+        by_middle = [seen for seen in by_size if seen is not None]
+        num_judged += len(by_middle)
+        worst = max(by_middle, key=_share, default=None)
+        astray = _astray([f for f in judged if f.path == path])
+        if worst is not None and _share(worst) >= SOME:
+            yield _fault(worst, trace, look, places)
+        elif astray is not None:
+            yield _astray_fault(astray, trace, look)
     if not num_judged:
         raise NotObservable("no output looks at some place for each object")
 
 
-def _seen(path: str, look: Look, answers: tuple[Answer, ...], places: Places) -> _Seen | None:
+def _astray(judged: list[AnswersFollowed]) -> AnswersFollowed | None:
+    """Give the worst of those that do not follow, whole outputs before single channels."""
+    astray = [f for f in judged if float(f.following.straight.amin()) < ASTRAY]
+    whole = [f for f in astray if f.channel is None]
+    return min(whole or astray, key=lambda f: float(f.following.straight.amin()), default=None)
+
+
+def _share(seen: _Seen) -> float:
+    return float(seen.is_far.double().mean())
+
+
+def _seen(path: str, look: Look, answers: list[Answer], places: Places) -> _Seen | None:
     one_sample = look.summed([0]) if len(look.shape) > 1 else look
     count = one_sample.variance.numel()
     flat = one_sample.reshaped(count)
-    is_clear = flat.power.amin(0) > FAINT * flat.power.mean()
+    is_clear = flat.power.amin(0) > FAINT * _usual_power(one_sample, places)
     is_local = (
         is_clear & (flat.spread < LOCAL * (places.height * places.width) ** 0.5) & flat.is_seeing
     )
@@ -114,8 +140,16 @@ def _seen(path: str, look: Look, answers: tuple[Answer, ...], places: Places) ->
     )
 
 
-def _fault(seen: _Seen, share: float, trace: Trace, look: Look, places: Places) -> Fault:
-    far = seen.is_far.nonzero()[:, 0]
+def _usual_power(look: Look, places: Places) -> Tensor:
+    """Give, for each value, the mean power of its channel: pixels and scores differ by far."""
+    power = look.power.mean(0)
+    axis = channel_axis(tuple(power.shape), (places.height, places.width))
+    others = [a for a in range(power.ndim) if a != axis]
+    return power.mean(others, keepdim=True).expand_as(power).flatten()
+
+
+def _fault(seen: _Seen, trace: Trace, look: Look, places: Places) -> Fault:
+    share, far = _share(seen), seen.is_far.nonzero()[:, 0]
     away = (seen.looks_at - seen.object_at).norm(dim=1)
     worst = int(far[away[far].argsort()[len(far) // 2]])
     origins = Counter(_origin(trace, seen.path, int(i), look) for i in seen.index[far][:200])
@@ -131,6 +165,28 @@ def _fault(seen: _Seen, share: float, trace: Trace, look: Look, places: Places) 
         f"{_explained(seen, far, places)}",
         measured={"share": share, "values": len(seen.index), "median_px": float(away.median())},
         severity=Severity.ERROR if share >= FAR else Severity.WARNING,
+        at=op.index,
+    )
+
+
+def _astray_fault(astray: AnswersFollowed, trace: Trace, look: Look) -> Fault:
+    index = torch.cat(astray.values)
+    origins = Counter(_origin(trace, astray.path, int(i), look) for i in index[:200])
+    (at_op, made_by), _ = origins.most_common(1)[0]
+    op, maker = trace.ops[at_op], trace.ops[made_by]
+    by_axis = astray.following.straight.tolist()
+    values = "the values" if astray.channel is None else f"channel {astray.channel} of the values"
+    sides = (astray.boxes_xyxy[0, 2:] - astray.boxes_xyxy[0, :2]).tolist()
+    is_crossed = float(astray.following.crossed.amin()) > CROSSED
+    return Fault(
+        where=maker.where or "",
+        source=op.source or maker.source,
+        evidence=f"An object of {sides[0]:.0f}x{sides[1]:.0f} px is put at {astray.following.num} "
+        f"places, and what {values} of output{astray.path} that stand for it, by `encode` and "
+        "`perfect`, look at does not go with it: the correlation is "
+        f"{by_axis[0]:+.2f} in x and {by_axis[1]:+.2f} in y, where healthy heads have .85 and more."
+        + (" They look where x and y are exchanged." if is_crossed else ""),
+        measured={"x": by_axis[0], "y": by_axis[1], "objects": astray.following.num},
         at=op.index,
     )
 

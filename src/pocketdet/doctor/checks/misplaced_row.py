@@ -4,7 +4,9 @@
 For every output row, the middle of its squared input gradient (where it looks) is compared with
 the middle of the box in `row_boxes` (where decoding will put what it says). It reports rows that
 look elsewhere: columns and rows swapped, places in another order, the wrong stride or level, a
-whole group of rows that is shifted by most of a cell.
+whole group of rows that is shifted by most of a cell. Where a deep path makes every row look at the
+whole image, noise is put into one patch of the image at a time, and what the rows of a size answer
+to beside each other must go with their boxes.
 
 ## Why it costs AP
 Each row learns to speak of objects that it can hardly see. All shapes are right and the loss
@@ -37,7 +39,8 @@ from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Fault, Severity
 from pocketdet.doctor.layout import computing_op, layout_op, moved_from
 from pocketdet.doctor.missing import NotObservable
-from pocketdet.doctor.observations.row_places import RowPlaces, is_local
+from pocketdet.doctor.observations.row_places import RowPlaces, is_local, rows_of_one_size
+from pocketdet.doctor.observations.rows_followed import RowsFollowed
 
 SHIFTED = 0.75  # cells; below it lie the usual stride-2 convolutions
 FAR = 1.5  # cells: the object's own cell is no longer the nearest
@@ -45,6 +48,9 @@ CUT_OFF = 0.8  # spreads: how far the border of the image moves the middle of wh
 NOISE = 0.5  # spreads: what a single row's estimate errs by
 LEAST_SHARE = 0.3  # of an output's rows; fewer may be the border, or chance
 LEAST_ROWS = 25  # inside the image, for an offset that can be trusted
+RELIABLE = 0.6  # of what is looked at by patches: below it there is too much noise
+ASTRAY = 0.5  # healthy heads have .85 and more
+CROSSED = 0.8
 BORDER = 1.5  # spreads from the border: nothing is cut off
 
 
@@ -70,8 +76,14 @@ class _Rows:
         )
 
 
-def find_misplaced_rows(row_places: tuple[RowPlaces, ...]) -> Iterator[Fault]:
-    num_local = 0
+def find_misplaced_rows(
+    row_places: tuple[RowPlaces, ...], rows_followed: tuple[RowsFollowed, ...] = ()
+) -> Iterator[Fault]:
+    judged = [f for f in rows_followed if float(f.following.reliability.amin()) >= RELIABLE]
+    num_local = len(judged)
+    astray = [f for f in judged if float(f.following.straight.amin()) < ASTRAY]
+    if astray:
+        yield _astray_fault(min(astray, key=lambda f: float(f.following.straight.amin())))
     for output in row_places:
         rows = _local_rows(output)
         num_local += len(rows.index)
@@ -106,7 +118,7 @@ def _cells(boxes: Tensor, claimed: Tensor) -> Tensor:
     Rows with boxes of one size are a group: an anchor at all places of a level.
     """
     cells = torch.ones(len(boxes), dtype=boxes.dtype)
-    for members in groups(boxes):
+    for members in rows_of_one_size(boxes):
         steps = [_smallest_step(claimed[members][:, axis]) for axis in (0, 1)]
         sizes = (boxes[members][:, 2:] - boxes[members][:, :2]).amax()
         cells[members] = max([s for s in steps if s > 0], default=max(float(sizes), 1.0))
@@ -118,15 +130,6 @@ def _smallest_step(values: Tensor) -> float:
     steps = different.diff()
     steps = steps[steps > 0.1]  # pixels; less is rounding
     return float(steps.min()) if len(steps) else 0.0
-
-
-def groups(boxes: Tensor) -> list[Tensor]:
-    """Give the indices of rows whose boxes have one size; all rows where sizes are too many."""
-    sizes = ((boxes[:, 2:] - boxes[:, :2]) * 4).round()
-    distinct, member = sizes.unique(dim=0, return_inverse=True)
-    if len(distinct) * 8 > len(boxes):  # boxes cut at the border, or one size a row
-        return [torch.arange(len(boxes))]
-    return [(member == number).nonzero()[:, 0] for number in range(len(distinct))]
 
 
 def _is_far(rows: _Rows, width: int, height: int) -> Tensor:
@@ -163,6 +166,24 @@ def _far_fault(output: RowPlaces, far: _Rows, num_rows: int) -> Fault:
     )
 
 
+def _astray_fault(astray: RowsFollowed) -> Fault:
+    row = int(astray.rows[len(astray.rows) // 2])
+    path = moved_from(astray.output.value, row=row)
+    op, made_by = layout_op(path), computing_op(path)
+    by_axis = astray.following.straight.tolist()
+    is_crossed = float(astray.following.crossed.amin()) > CROSSED
+    return Fault(
+        where=(made_by.where or "") if made_by else "",
+        source=op.source if op else None,
+        evidence=f"What {len(astray.rows):,} rows of output{astray.output.path or ''} with boxes "
+        f"of one size, such as row {row:,}, look at does not go with their boxes: the correlation "
+        f"is {by_axis[0]:+.2f} in x and {by_axis[1]:+.2f} in y, where healthy heads have .85 and "
+        "more." + (" They look where x and y are exchanged." if is_crossed else ""),
+        measured={"x": by_axis[0], "y": by_axis[1], "rows": len(astray.rows)},
+        at=op.index if op else 0,
+    )
+
+
 def _explained(output: RowPlaces, far: _Rows) -> str:
     size = torch.tensor([output.width, output.height], dtype=far.claimed.dtype)
     guesses = {
@@ -189,7 +210,7 @@ def _shifted_faults(output: RowPlaces, rows: _Rows) -> Iterator[Fault]:
     inner = rows.picked((room > BORDER * rows.spread)[:, 0])
     seen: set[tuple[str, str]] = set()
     usual = (float(rows.cell.max()) - 1) / 2
-    for members in groups(output.boxes_xyxy[inner.index]):
+    for members in rows_of_one_size(output.boxes_xyxy[inner.index]):
         group = inner.picked(members)
         if len(members) < LEAST_ROWS:
             continue

@@ -10,6 +10,7 @@ from typing import Any
 from pocketdet.doctor.observations.answer_costs import answer_costs
 from pocketdet.doctor.observations.answered_loss import answered_loss
 from pocketdet.doctor.observations.answers import answers
+from pocketdet.doctor.observations.answers_followed import answers_followed
 from pocketdet.doctor.observations.batch import batch
 from pocketdet.doctor.observations.beside_reference import beside_reference
 from pocketdet.doctor.observations.box_values import box_values
@@ -27,12 +28,14 @@ from pocketdet.doctor.observations.mode_gaps import mode_gaps
 from pocketdet.doctor.observations.optimizing import optimizing
 from pocketdet.doctor.observations.other_sizes import other_sizes
 from pocketdet.doctor.observations.overfitting import overfitting
+from pocketdet.doctor.observations.patches import patches
 from pocketdet.doctor.observations.places import places
 from pocketdet.doctor.observations.repeated import repeated
 from pocketdet.doctor.observations.repetitions import repetitions
 from pocketdet.doctor.observations.round_trip import round_trip
 from pocketdet.doctor.observations.row_fibres import row_fibres
 from pocketdet.doctor.observations.row_places import row_places
+from pocketdet.doctor.observations.rows_followed import rows_followed
 from pocketdet.doctor.observations.second_answers import second_answers
 from pocketdet.doctor.observations.settled import settled
 from pocketdet.doctor.observations.shares import shares
@@ -52,6 +55,7 @@ OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
     "box_values": box_values,
     "truths": truths,
     "answers": answers,
+    "answers_followed": answers_followed,
     "batch": batch,
     "settled": settled,
     "token_axes": token_axes,
@@ -62,12 +66,14 @@ OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
     "mode_gaps": mode_gaps,
     "other_sizes": other_sizes,
     "gates": gates,
+    "patches": patches,
     "places": places,
     "labelled": labelled,
     "round_trip": round_trip,
     "first_norms": first_norms,
     "row_fibres": row_fibres,
     "row_places": row_places,
+    "rows_followed": rows_followed,
     "signals": signals,
     "summed_shares": summed_shares,
     "shares": shares,

@@ -63,9 +63,9 @@ def places(trace: Trace) -> Places:
     y·v, serve every value of the network at once (Hutchinson's estimator of a diagonal). Indices
     and masks are those of the unchanged image.
     """
-    image, y_axis, x_axis = _image(trace)
+    image, y_axis, x_axis = image_of(trace)
     height, width = image.shape[y_axis], image.shape[x_axis]
-    _refuse_rounding(trace, image)
+    refuse_rounding(trace, image)
     merging = list(_merging(trace))[:MOST_MERGES]
     operands = {id(v): v for _, values in merging for v in values}
     seeing = trace.follows_from([image])
@@ -102,7 +102,7 @@ def places(trace: Trace) -> Places:
     )
 
 
-def _image(trace: Trace) -> tuple[Value, int, int]:
+def image_of(trace: Trace) -> tuple[Value, int, int]:
     """Find the image among the inputs, and its axes of rows and columns."""
     images = [v for v in trace.inputs.values() if v.is_float and len(v.shape) == 4 and v.consumers]
     if not images:
@@ -112,7 +112,7 @@ def _image(trace: Trace) -> tuple[Value, int, int]:
     return (image, 1, 2) if is_last else (image, 2, 3)
 
 
-def _refuse_rounding(trace: Trace, image: Value) -> None:
+def refuse_rounding(trace: Trace, image: Value) -> None:
     """Refuse a pass that rounds what it computes of the image: small steps vanish or jump there."""
     between = trace.follows_from([image]) & trace.leads_to(list(trace.outputs.values()))
     for op in trace.forward_ops:

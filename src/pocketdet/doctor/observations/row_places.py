@@ -94,3 +94,12 @@ def is_local(look: Look, height: int, width: int) -> Tensor:
     local = (look.spread < LOCAL * (height * width) ** 0.5) & look.is_seeing
     mostly = float(local.sum()) > MOSTLY * float(look.is_seeing.sum())
     return local if mostly else torch.zeros_like(local)
+
+
+def rows_of_one_size(boxes: Tensor) -> list[Tensor]:
+    """Give the indices of rows whose boxes have one size; all rows where sizes are too many."""
+    sizes = ((boxes[:, 2:] - boxes[:, :2]) * 4).round()
+    distinct, member = sizes.unique(dim=0, return_inverse=True)
+    if len(distinct) * 8 > len(boxes):  # boxes cut at the border, or one size a row
+        return [torch.arange(len(boxes))]
+    return [(member == number).nonzero()[:, 0] for number in range(len(distinct))]
