@@ -92,3 +92,19 @@ def test_reads_well(trained: nn.Module) -> None:
     assert finding.evidence == snapshot(
         "The first BatchNorm layers see the images 2.1e+02 squared spreads from what they have stored, and 0.0024 divided by 255 and normalised by ImageNet's mean and spread."
     )
+
+
+def test_images_that_no_reading_brings_near_are_a_warning_where_the_inputs_are_such(
+    trained: nn.Module,
+) -> None:
+    """The mean of another colour is taken off, and colours are exchanged as well."""
+
+    def tinted(image: Tensor) -> Tensor:
+        odd = torch.tensor([4.0, 0.0, -6.0])[:, None, None]
+        return normalised(image).flip(0) * 2 + odd
+
+    pipeline = altered(samples=pictures(), preprocess=tinted)
+    images = torch.stack([tinted(p.image) for p in pictures()[:2]])
+    report = examine(copy.deepcopy(trained), images, pipeline=pipeline, only=[CHECK])
+    assert [f.severity for f in report.findings] == ["warning"]
+    assert examined(trained, tinted).outcome == "clear"

@@ -31,6 +31,7 @@ a box.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import permutations
 
 import torch
 from torch import Tensor
@@ -41,6 +42,7 @@ from pocketdet.doctor.layout import computing_op, layout_op, moved_from
 from pocketdet.doctor.missing import NotObservable
 from pocketdet.doctor.observations.row_places import RowPlaces, is_local, rows_of_one_size
 from pocketdet.doctor.observations.rows_followed import RowsFollowed
+from pocketdet.doctor.trace import Op
 
 SHIFTED = 0.75  # cells; below it lie the usual stride-2 convolutions
 FAR = 1.5  # cells: the object's own cell is no longer the nearest
@@ -51,6 +53,9 @@ LEAST_ROWS = 25  # inside the image, for an offset that can be trusted
 RELIABLE = 0.6  # of what is looked at by patches: below it there is too much noise
 ASTRAY = 0.5  # healthy heads have .85 and more
 CROSSED = 0.8
+MENDED = 0.35  # of the median distance is left where the cause is undone
+MOST_LEVELS = 5
+IN_ANOTHER_ORDER = " Joined in another order the levels look where their boxes are."
 BORDER = 1.5  # spreads from the border: nothing is cut off
 
 
@@ -148,15 +153,19 @@ def _far_fault(output: RowPlaces, far: _Rows, num_rows: int) -> Fault:
     worst = int(away.argsort()[len(away) // 2])
     row = int(far.index[worst])
     place, claim = _point(far.centres[worst]), _point(far.claimed[worst])
+    name = f"output{output.path or ''}"
+    joined = _wrongly_joined(output, float(away.median()))
     path = moved_from(output.value, row=row)
     op, made_by = layout_op(path), computing_op(path)
-    name = f"output{output.path or ''}"
+    if joined is not None:
+        op = made_by = joined
     return Fault(
         where=(made_by.where or "") if made_by else "",
         source=op.source if op else None,
         evidence=f"{len(far.index):,} of {num_rows:,} rows of {name} look elsewhere than their "
         f"box: row {row:,} claims the middle {claim} and looks at {place} px, "
-        f"{float(away[worst]):.0f} px away (the median).{_explained(output, far)}",
+        f"{float(away[worst]):.0f} px away (the median)."
+        + (IN_ANOTHER_ORDER if joined else _explained(output, far)),
         measured={
             "share": len(far.index) / num_rows,
             "median_px": float(away.median()),
@@ -184,6 +193,25 @@ def _astray_fault(astray: RowsFollowed) -> Fault:
     )
 
 
+def _wrongly_joined(output: RowPlaces, now: float) -> Op | None:
+    """Give the operator that joins the levels, where another order of them would be right."""
+    path = moved_from(output.value)
+    joined = next((op for op in path if op.name == "cat"), None)
+    if joined is None:
+        return None
+    sizes = [value.numel for value in joined.inputs]
+    total, num_rows = sum(sizes), len(output.boxes_xyxy)
+    rows = [size * num_rows // total for size in sizes]
+    if not 1 < len(rows) <= MOST_LEVELS or sum(rows) != num_rows:
+        return None
+    claimed = (output.boxes_xyxy[:, :2] + output.boxes_xyxy[:, 2:]) / 2
+    parts = output.look.centres.double().cpu().split(rows)
+    for order in permutations(parts):
+        if float((torch.cat(order) - claimed).norm(dim=1).median()) < MENDED * now:
+            return joined
+    return None
+
+
 def _explained(output: RowPlaces, far: _Rows) -> str:
     size = torch.tensor([output.width, output.height], dtype=far.claimed.dtype)
     guesses = {
@@ -199,7 +227,7 @@ def _explained(output: RowPlaces, far: _Rows) -> str:
     }
     now = float((far.centres - far.claimed).norm(dim=1).median())
     for words, guess in guesses.items():
-        if float((far.centres - guess).norm(dim=1).median()) < 0.35 * now:
+        if float((far.centres - guess).norm(dim=1).median()) < MENDED * now:
             return words
     return ""
 

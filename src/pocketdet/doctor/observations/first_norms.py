@@ -27,11 +27,13 @@ class FirstNorms:
     """How far the activations' mean and spread lie from the stored statistics.
 
     - `layer`: the first of the layers; `distances`: by reading of the images, in squared spreads
-      a channel (0: exactly as stored), the median of the first layers.
+      a channel (0: exactly as stored), the median of the first layers;
+    - `given`: the same of the inputs that the doctor was given, None where they do not run.
     """
 
     layer: str
     distances: dict[str, float]
+    given: float | None
 
 
 def _as_channels(values: tuple[float, ...], images: Tensor) -> Tensor:
@@ -78,16 +80,26 @@ def first_norms(
     if not layers:
         raise NotObservable("no BatchNorm layer has trained statistics")
     images = _images(pipeline, labelled)
+    exchanged = _images(pipeline, labelled, exchanged=True)
     patient = copy_of(model).eval()
     distances: dict[str, float] = {}
     order: list[str] = []
-    for name, reading in readings().items():
-        seen = _seen(patient, reading(images), layers)
+    read = {name: reading(images) for name, reading in readings().items()}
+    read["with red and blue exchanged before `preprocess`"] = exchanged
+    for name, given in read.items():
+        seen = _seen(patient, given, layers)
         if not seen:
             raise NotObservable("the network refuses the samples' images")
         order = order or list(seen)
-        distances[name] = float(torch.tensor(list(seen.values())[:NUM_LAYERS]).median())
-    return FirstNorms(layer=order[0], distances=distances)
+        distances[name] = _median(seen)
+    of_given = _seen(patient, inputs.detach().clone(), layers)
+    return FirstNorms(
+        layer=order[0], distances=distances, given=_median(of_given) if of_given else None
+    )
+
+
+def _median(seen: dict[str, float]) -> float:
+    return float(torch.tensor(list(seen.values())[:NUM_LAYERS]).median())
 
 
 def _trained(model: nn.Module) -> set[str]:
@@ -102,11 +114,16 @@ def _trained(model: nn.Module) -> set[str]:
     }
 
 
-def _images(pipeline: DetectionPipeline, labelled: tuple[Labelled, ...]) -> Tensor:
+def _images(
+    pipeline: DetectionPipeline, labelled: tuple[Labelled, ...], *, exchanged: bool = False
+) -> Tensor:
     preprocess = stage(pipeline, "preprocess")
     step = max(1, len(labelled) // NUM_IMAGES)
+    pictures = [one.sample.image.clone() for one in labelled[::step][:NUM_IMAGES]]
+    if exchanged:
+        pictures = [picture.flip(0) if picture.shape[0] == 3 else picture for picture in pictures]
     try:
-        given = [preprocess(one.sample.image.clone()) for one in labelled[::step][:NUM_IMAGES]]
+        given = [preprocess(picture) for picture in pictures]
     except StageFailed as failure:
         raise NotObservable(str(failure)) from failure
     images = [image[None] if image.ndim == 3 else image for image in given]
