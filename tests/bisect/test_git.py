@@ -70,7 +70,12 @@ def test_a_config_that_cannot_be_read_or_built_is_untestable(
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
-def test_git_bisect_run_finds_the_bad_commit(few_scenes: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("judge", ["doctor", "train"])
+def test_git_bisect_run_finds_the_bad_commit(
+    squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, judge: str
+) -> None:
+    monkeypatch.setenv("POCKETDET_CACHE", str(tmp_path / "cache"))
+
     def git(*arguments: str) -> str:
         done = subprocess.run(
             ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *arguments],
@@ -88,10 +93,10 @@ def test_git_bisect_run_finds_the_bad_commit(few_scenes: Path, tmp_path: Path) -
     for number, gate in enumerate([SOUND, SOUND, SOUND, DEAD, DEAD, DEAD]):
         text = PART.replace("GATE", gate) if number != 4 else "not python at all :"
         (tmp_path / "gate_parts.py").write_text(f"# {number}\n{text}")
-        git("add", "-A")
+        git("add", "*.yaml", "*.py")
         git("commit", "-qm", str(number))
         commits.append(git("rev-parse", "HEAD").strip())
     git("bisect", "start", commits[-1], commits[0])
-    judge = f"{sys.executable} -m pocketdet judge detector.yaml --against healthy.yaml".split()
-    said = git("bisect", "run", *judge, "--judge", "doctor", "--data", str(few_scenes))
+    asked = f"{sys.executable} -m pocketdet judge detector.yaml --against healthy.yaml".split()
+    said = git("bisect", "run", *asked, "--judge", judge, "--data", str(squares))
     assert f"{commits[3]} is the first bad commit" in said

@@ -92,9 +92,10 @@ class TrainingJudge(Generic[Subject]):
     def judged(self, subject: Subject, yardstick: Yardstick) -> Judgement:
         """Train a subject with one seed after another until a yardstick is sure."""
         results: list[TrialResult] = []
+        at_once = self.trainer.at_once if yardstick.is_noisy else 1
         while True:
             first = len(results)
-            seeds = range(first, min(self.most_seeds, first + self.trainer.at_once))
+            seeds = range(first, min(self.most_seeds, first + at_once))
             numbers = " and ".join(str(seed + 1) for seed in seeds)
             self.tell(f"seed {numbers}, {yardstick.steps} steps")
             results += self.trainer([(subject, seed) for seed in seeds], steps=yardstick.steps)

@@ -20,6 +20,11 @@ class Yardstick(Protocol):
         """How long a subject is trained."""
         ...
 
+    @property
+    def is_noisy(self) -> bool:
+        """Whether more than one seed can be of use."""
+        ...
+
     def __call__(self, results: Sequence[TrialResult]) -> Judgement:
         """Judge; "undecided" asks for another seed."""
         ...
@@ -35,6 +40,10 @@ class ByScale:
     @property
     def steps(self) -> int:
         return self.scale.steps
+
+    @property
+    def is_noisy(self) -> bool:
+        return True
 
     def __call__(self, results: Sequence[TrialResult]) -> Judgement:
         gone = next((result for result in results if result.outcome == "diverged"), None)
@@ -67,6 +76,7 @@ class ByDivergence:
     """Faulty is what diverges; one seed says it."""
 
     steps: int
+    is_noisy: bool = False
 
     def __call__(self, results: Sequence[TrialResult]) -> Judgement:
         result = results[0]
@@ -85,6 +95,7 @@ class ByWhatLearns:
 
     steps: int
     known: frozenset[str]
+    is_noisy: bool = False
 
     def names(self, results: Sequence[TrialResult]) -> list[str]:
         """Give the weights that stood still in every one of some trainings."""
