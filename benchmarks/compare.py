@@ -9,7 +9,7 @@ difference is claimed is wrong. The same with a difference planted in B shows ho
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +46,23 @@ CONFIG = DetectorConfig(
     head=PeleeHead(channels=16, priors=prior_ladder((0, 1, 2), (0.12, 0.3, 0.55, 0.9))),
 )
 NUM_TRAIN, NUM_VAL = 200, 100
+SEEDS = (3, 5, 8)
+
+Draws = Callable[[np.random.Generator, int], NDArray[np.float64]]
+DRAWS: dict[str, Draws] = {
+    "normal": lambda rng, n: rng.standard_normal(n),
+    "uniform": lambda rng, n: rng.random(n),
+    "heavy tails (t, 2 degrees of freedom)": lambda rng, n: rng.standard_t(2, n),
+    "skewed (log-normal)": lambda rng, n: np.exp(rng.standard_normal(n)),
+    "two clusters, 10 spreads apart": lambda rng, n: (
+        (rng.random(n) < 0.5) + 0.1 * rng.standard_normal(n)
+    ),
+    "two clusters, 50 spreads apart": lambda rng, n: (
+        (rng.random(n) < 0.5) + 0.02 * rng.standard_normal(n)
+    ),
+    "one in seven fails": lambda rng, n: (rng.random(n) < 1 / 7) + 0.1 * rng.standard_normal(n),
+}
+"""What AP over seeds may look like, in any unit."""
 STEPS = Steps(total=150)
 
 
@@ -117,13 +134,13 @@ def claims_of_pairs(
     return claims / repeats, seeds / repeats
 
 
-def claims_of_normal_draws(*, num_seeds: int, planted: float, repeats: int) -> float:
-    """Give how often the same procedure claims a difference of normal numbers of spread 1."""
+def claims_of_draws(kind: str, *, num_seeds: int, planted: float, repeats: int) -> float:
+    """Give how often the same procedure claims a difference of two configs with draws as AP."""
     rng = np.random.default_rng(1)
     claims = 0
     for _ in range(repeats):
-        by_seed = planted + rng.standard_normal(num_seeds)
-        claims += compared(by_seed, np.zeros((2, num_seeds)), num_images=100).is_shown
+        a, b = DRAWS[kind](rng, num_seeds), DRAWS[kind](rng, num_seeds)
+        claims += compared(b - a + planted, np.zeros((2, num_seeds)), num_images=NUM_VAL).is_shown
     return claims / repeats
 
 
@@ -134,7 +151,7 @@ def coverage(*, num_seeds: int, of_images: float, repeats: int) -> float:
     for _ in range(repeats):
         seeds = rng.standard_normal(num_seeds)
         images = of_images * np.sqrt(number) * rng.standard_normal(number)
-        weights = rng.multinomial(number, [1 / number] * number, size=100)
+        weights = rng.multinomial(number, [1 / number] * number, size=300)
         by_image = (weights @ images / number)[:, None]
         found = difference_of(seeds + images.mean(), seeds[None, :] + by_image, num_images=number)
         held += found.low <= 0 <= found.high
@@ -155,14 +172,14 @@ def report(runs: Runs, *, repeats: int) -> str:
         "fixed-n t test at 2 SE | mean seeds, itself |",
         "|---|---|---|---|---|---|",
     ]
-    for num_seeds in (3, 5, 8):
+    for num_seeds in SEEDS:
         if 2 * num_seeds > len(runs.ap):
             continue  # Too few trainings are stored for a pair of so many seeds.
         error = np.sqrt(2) * spread / np.sqrt(num_seeds)
         wrong, seeds = claims_of_pairs(runs, num_seeds=num_seeds, planted=0.0, repeats=repeats)
         found, _ = claims_of_pairs(runs, num_seeds=num_seeds, planted=2 * error, repeats=repeats)
-        expected = claims_of_normal_draws(
-            num_seeds=num_seeds, planted=2 / np.sqrt(num_seeds), repeats=repeats
+        expected = claims_of_draws(
+            "normal", num_seeds=num_seeds, planted=2 * np.sqrt(2 / num_seeds), repeats=repeats
         )
         bound = student.isf(0.025, num_seeds - 1)
         fixed = float(nct.sf(bound, num_seeds - 1, 2) + nct.cdf(-bound, num_seeds - 1, 2))
@@ -170,6 +187,18 @@ def report(runs: Runs, *, repeats: int) -> str:
             f"| {num_seeds} | {100 * (1 - wrong):.1f} % | {100 * found:.1f} % | "
             f"{100 * expected:.1f} % | {100 * fixed:.1f} % | {seeds:.2f} |"
         )
+    lines += [
+        "",
+        f"A config beside itself, {repeats} draws of made-up AP each: no difference is claimed in",
+        "",
+        f"| AP over seeds | {' | '.join(f'{n} seeds' for n in SEEDS)} |",
+        f"|---|{'---|' * len(SEEDS)}",
+    ]
+    for kind in DRAWS:
+        right = [
+            1 - claims_of_draws(kind, num_seeds=n, planted=0.0, repeats=repeats) for n in SEEDS
+        ]
+        lines.append(f"| {kind} | {' | '.join(f'{100 * share:.1f} %' for share in right)} |")
     lines += [
         "",
         "Coverage of the 95 % interval where the truth is known (spread over seeds 1; spread of "
@@ -191,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--train", type=int, default=48, help="trainings in the store")
     parser.add_argument("--store", type=Path, default=Path("runs/calibration"))
-    parser.add_argument("--repeats", type=int, default=2000)
+    parser.add_argument("--repeats", type=int, default=4000)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     text = report(stored_runs(options.store, options.train), repeats=options.repeats)

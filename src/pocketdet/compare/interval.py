@@ -84,6 +84,7 @@ def difference_of(
     value = float(np.mean(by_seed))
     seed_variance = float(np.var(by_seed, ddof=1))
     image_variance = _image_variance(valid) if len(valid) > 1 else 0.0
+    image_variance *= num_images / max(1, num_images - 1)  # A resample varies less than a sample.
     half = _half_width(seed_variance / seeds, seeds, image_variance, num_images, level / 2)
     return Difference(
         value=value,

@@ -9,7 +9,7 @@ from pocketdet.compare.comparison import Against, Comparison, Contender
 from pocketdet.compare.cost import Cost, costs_of
 from pocketdet.compare.draw import draw_comparison
 from pocketdet.compare.interval import Difference
-from pocketdet.compare.looks import FIRST_LOOK, look_levels
+from pocketdet.compare.looks import FEWEST_SEEDS, look_levels
 from pocketdet.compare.measured import Measured, Measurer, best_of, differences
 from pocketdet.compare.verdict import verdict_on, why_to_stop
 from pocketdet.data.progress import Progress, silent
@@ -19,7 +19,6 @@ from pocketdet.train.settings import TrainSettings
 from pocketdet.training_data import DataSource
 from pocketdet.trial import Job, SideBySide, Trial, TrialData, TrialResult, open_trial_data
 
-ALPHA = 0.05
 USUAL_SIZE = 1.0
 """AP points that are worth settling where the user names no size."""
 
@@ -50,8 +49,8 @@ class CompareRequest:
     def __post_init__(self) -> None:
         if len(self.configs) < 2:
             raise ValueError("`configs` must be at least two, under different names.")
-        if self.num_seeds < FIRST_LOOK:
-            raise ValueError(f"`seeds` must be at least {FIRST_LOOK}; got {self.num_seeds}.")
+        if self.num_seeds < FEWEST_SEEDS:
+            raise ValueError(f"`seeds` must be at least {FEWEST_SEEDS}; got {self.num_seeds}.")
         for name in ("budget_s", "difference"):
             value = getattr(self, name)
             if value is not None and value <= 0:
@@ -105,14 +104,14 @@ class _Running:
             )
         self._results: dict[str, list[TrialResult]] = {name: [] for name in request.configs}
         self._measured: dict[str, list[Measured]] = {name: [] for name in request.configs}
-        self._levels = look_levels(request.num_seeds, alpha=ALPHA)
+        self._levels = look_levels(request.num_seeds)
 
     def __call__(self, progress: Progress) -> Comparison:
         request = self._request
         reason = ""
         for number in range(request.num_seeds):
             self._train(number, progress)
-            if number + 1 < FIRST_LOOK:
+            if number + 1 < FEWEST_SEEDS:
                 continue
             reason = self._why_to_stop(number + 1)
             if reason:
@@ -137,16 +136,8 @@ class _Running:
     def _why_to_stop(self, num_seeds: int) -> str:
         if num_seeds == self._request.num_seeds:
             return f"all {num_seeds} seeds are done"
-        reasons = [
-            why_to_stop(
-                found["AP"],
-                num_seeds=self._request.num_seeds,
-                final_level=self._levels[self._request.num_seeds] / self._num_pairs,
-                size=self._request.difference,
-            )
-            for found in self._against_first().values()
-        ]
-        if all(reasons):
+        reasons = self._reasons() if num_seeds in self._levels else []
+        if reasons and all(reasons):
             return "; ".join(dict.fromkeys(reasons))
         if self._request.budget_s is not None:
             seconds = sum(one.seconds for of in self._results.values() for one in of)
@@ -155,9 +146,23 @@ class _Running:
                 return "another seed would not end within the budget"
         return ""
 
+    def _reasons(self) -> list[str]:
+        """Say of each config why it needs no further seed, an empty text where it does."""
+        return [
+            why_to_stop(
+                found["AP"],
+                num_seeds=self._request.num_seeds,
+                final_level=self._levels[self._request.num_seeds] / self._num_pairs,
+                size=self._request.difference,
+            )
+            for found in self._against_first().values()
+        ]
+
     @property
     def _level(self) -> float:
-        return self._levels[len(next(iter(self._results.values())))]
+        """Give the level of this look; a budget that ends before the first one gets that one's."""
+        num_seeds = len(next(iter(self._results.values())))
+        return self._levels.get(num_seeds, min(self._levels.values()))
 
     @property
     def _num_pairs(self) -> int:
