@@ -14,6 +14,7 @@ from pocketdet.training_data import DataSource
 from pocketdet.trial import Job, SideBySide, Steps, Trial, TrialResult
 
 NUM_TRAIN, NUM_VAL = 800, 128
+SETTLE_ON = 96
 
 JUDGE_SETTINGS = TrainSettings(
     batch_size=8,
@@ -60,7 +61,7 @@ class TrialTrainer:
             config=config,
             source=self.source,
             settings=replace(self.settings, seed=seed),
-            steps=Steps(total=steps, warmup=FIRST_STEPS // 4),
+            steps=Steps(total=steps, warmup=FIRST_STEPS // 4, settle_on=SETTLE_ON),
             num_train=min(self.num_train, len(data.train)),
             num_val=min(self.num_val, len(data.val)),
             like=(self.healthy,),

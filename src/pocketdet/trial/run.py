@@ -27,6 +27,7 @@ from pocketdet.training_run import prepare_device
 from pocketdet.trial.data import TrialData, open_trial_data
 from pocketdet.trial.held_out import held_out_loss
 from pocketdet.trial.result import TrialResult, figures_of, load_result, save_result
+from pocketdet.trial.settled_norms import with_settled_norms
 from pocketdet.trial.start import starting_detector
 from pocketdet.trial.trial import ROUND, Trial
 from pocketdet.trial.unmoved import unmoved_weights
@@ -160,8 +161,8 @@ class _Running:
         )
 
     def _evaluated(self, state: TrainState) -> TrialResult:
-        detector = state.detector_to_use.eval()
         start = monotonic()
+        detector = self._detector_to_evaluate(state)
         evaluation, detections = evaluate_detector(
             detector, self.data.val, RunSettings(), progress=self.progress
         )
@@ -178,6 +179,12 @@ class _Running:
             detections=tuple(detections),
             unmoved=unmoved_weights(state.detector, self._start(self.trial.settings)),
         )
+
+    def _detector_to_evaluate(self, state: TrainState) -> Detector:
+        steps = self.trial.steps
+        if steps is None or steps.settle_on == 0:
+            return state.detector_to_use.eval()
+        return with_settled_norms(state.detector_to_use.train(), self.data.train[: steps.settle_on])
 
     def _diverged(self, state: TrainState, reason: str) -> TrialResult:
         nothing = [Detections.empty() for _ in self.data.val]

@@ -24,13 +24,17 @@ class Steps:
     """A length of `total` steps, a multiple of ten, at a constant rate after `warmup` steps.
 
     Since no step's rate depends on the total, more steps can follow later: 200 steps are 100 and
-    then 100 more.
+    then 100 more. With `settle_on`, batch norms are measured anew on so many training pictures
+    before the evaluation, which does not touch the training.
     """
 
     total: int
     warmup: int = 20
+    settle_on: int = 0
 
     def __post_init__(self) -> None:
+        if self.settle_on < 0:
+            raise ValueError(f"`settle_on` must be at least 0 images; got {self.settle_on}.")
         if self.warmup < 0:
             raise ValueError(f"`warmup` must be at least 0 steps; got {self.warmup}.")
         if self.total % ROUND or self.total <= self.warmup:
@@ -89,6 +93,7 @@ class Trial:
             "warmup_steps": None if self.steps is None else self.steps.warmup,
             "num_train": self.num_train,
             "num_val": self.num_val,
+            **({"settle_on": self.steps.settle_on} if self.steps and self.steps.settle_on else {}),
         }
 
     def _settings_that_count(self) -> TrainSettings:
