@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pocketdet import recipes
+from pocketdet.bisect.signals import SCORE, TRAINING
 from pocketdet.bisect.training_judge import TrainingJudge
 from pocketdet.bisect.verdict import Verdict
 from pocketdet.model import CBAM, SE, DetectorConfig, GroupNorm
@@ -64,8 +65,8 @@ class MadeUp:
             )
         return self.trained[key]
 
-    def have_equal_losses(self, one: DetectorConfig, other: DetectorConfig) -> bool:
-        return True
+    def signals(self, one: DetectorConfig, other: DetectorConfig) -> tuple[str, ...]:
+        return TRAINING, SCORE
 
 
 def judge_of(trainer: MadeUp, **settings) -> TrainingJudge:
@@ -87,8 +88,12 @@ def test_ends_that_differ_by_no_more_than_noise_are_said_to_be_the_same() -> Non
     assert "differ by no more than seeds do" in judgement.why
 
 
-def test_a_better_altered_end_is_not_faulty() -> None:
-    assert judge_of(MadeUp({FAULTY: -0.5})).open(FAULTY).verdict is Verdict.HEALTHY
+def test_a_plainly_better_altered_end_is_not_trained_on_and_on() -> None:
+    trainer = MadeUp({FAULTY: -0.5})
+    judgement = judge_of(trainer).open(FAULTY)
+    assert judgement.verdict is Verdict.HEALTHY
+    assert judgement.why.startswith("better than the healthy end")
+    assert max(steps for _, _, steps in trainer.trained) == 80
 
 
 def test_one_seed_is_enough_where_it_is_plain_and_more_are_asked_where_it_is_close() -> None:

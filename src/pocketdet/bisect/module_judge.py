@@ -10,6 +10,7 @@ from torch import nn
 
 from pocketdet.bisect.doctor_judge import judged_by_errors
 from pocketdet.bisect.module_space import Ends, Hybrid
+from pocketdet.bisect.signals import EVALUATION, TRAINING
 from pocketdet.bisect.verdict import Judgement
 from pocketdet.doctor import Finding, Severity, examine
 from pocketdet.model.evaluation_mode import evaluation_mode
@@ -72,8 +73,8 @@ class ModuleTrainer:
             self._running[key] = _Training(config, seed, self.loss)
         return self._running[key]
 
-    def have_equal_losses(self, one: Hybrid, other: Hybrid) -> bool:
-        return True
+    def signals(self, one: Hybrid, other: Hybrid) -> Sequence[str]:
+        return (TRAINING, EVALUATION)
 
 
 class _Training:

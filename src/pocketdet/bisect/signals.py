@@ -9,6 +9,8 @@ from pocketdet.trial import TrialResult
 LAST_SHARE = 4
 """The training loss is that of the last quarter of the steps, on equal batches."""
 
+TRAINING, EVALUATION, SCORE = "training loss", "log of the loss in evaluation mode", "missing AP50"
+
 
 def training_loss(result: TrialResult) -> float:
     rows = [row["loss"] for row in result.history]
@@ -16,7 +18,7 @@ def training_loss(result: TrialResult) -> float:
     return mean(last) if last and result.outcome == "trained" else float("inf")
 
 
-def held_out_loss(result: TrialResult) -> float:
+def evaluation_loss(result: TrialResult) -> float:
     """Give its natural logarithm: with running statistics of few steps it can be hundreds."""
     return log(result.held_out_loss) if result.held_out_loss > 0 else float("-inf")
 
@@ -28,13 +30,9 @@ def missing_ap50(result: TrialResult) -> float:
 
 Signal = Callable[[TrialResult], float]
 
-LOSSES: Mapping[str, Signal] = {
-    "log of the held-out loss": held_out_loss,
-    "training loss": training_loss,
+SIGNALS: Mapping[str, Signal] = {
+    TRAINING: training_loss,
+    EVALUATION: evaluation_loss,
+    SCORE: missing_ap50,
 }
-"""They can be compared only between heads that predict the same."""
-
-SCORES: Mapping[str, Signal] = {"missing AP50": missing_ap50}
-"""They can be compared between any two detectors, but say nothing while nothing is found."""
-
-SIGNALS: Mapping[str, Signal] = {**LOSSES, **SCORES}
+"""By name. Losses can be compared only between networks that predict the same."""

@@ -1,12 +1,11 @@
 """One judgement of one config, for `git bisect run` and for scripts."""
 
-from collections.abc import Callable
-from math import log
+from collections.abc import Callable, Sequence
 
 from pocketdet.bisect.config_space import try_out
 from pocketdet.bisect.request import JudgeRequest, default_trials, make_judges
-from pocketdet.bisect.scale import FAULTY_FROM, PLAIN, scale_between
-from pocketdet.bisect.signals import held_out_loss, training_loss
+from pocketdet.bisect.scale import FAULTY_FROM, PLAIN, SEPARATE, Scale, scale_between
+from pocketdet.bisect.signals import SCORE, SIGNALS, TRAINING
 from pocketdet.bisect.space import CannotBeMade
 from pocketdet.bisect.training_judge import FIRST_STEPS, TrainingJudge
 from pocketdet.bisect.verdict import Judgement, Verdict
@@ -14,7 +13,7 @@ from pocketdet.bisect.yardstick import ByScale
 from pocketdet.config_file import find_config
 from pocketdet.data.progress import Progress, silent
 from pocketdet.model import DetectorConfig
-from pocketdet.trial import open_trial_data
+from pocketdet.trial import TrialResult, open_trial_data
 
 
 def judge_config(
@@ -55,29 +54,35 @@ def judge_by_learning(
     judge: TrainingJudge[DetectorConfig], config: DetectorConfig, tolerance: float
 ) -> Judgement:
     """Train the healthy end until it has learned much more than seeds scatter, then the config."""
-    if not judge.trainer.have_equal_losses(judge.healthy, config):
-        return judge.open(config)
     still = judge.never_learns(config)
     if still is not None:
         return still
+    names = judge.trainer.signals(judge.healthy, config)
+    if TRAINING not in names:
+        return judge.open(config)
     steps = 2 * FIRST_STEPS
     while True:
         results = judge.trainer([(judge.healthy, s) for s in range(judge.num_seeds)], steps=steps)
-        ends = [training_loss(result) for result in results]
         starts = [result.history[0]["loss"] for result in results]
-        learned = sum(starts) / len(starts) - sum(ends) / len(ends)
-        # The middle of the scale is what may be missing.
-        far = [end + 2 * tolerance * learned for end in ends]
-        scale = scale_between("training loss", steps, ends, far)
+        scale = _scale_of_learning(TRAINING, results, starts, 2 * tolerance)
         if scale.distance >= PLAIN or 2 * steps > judge.most_steps:
             break
         steps *= 2
     judgement = judge.judged(config, ByScale(scale=scale, limit=FAULTY_FROM))
-    if judgement.verdict is Verdict.FAULTY:
+    if judgement.verdict is Verdict.FAULTY or SCORE not in names:
         return judgement
-    held_out = [held_out_loss(result) for result in results]
-    ratio = log(sum(starts) / sum(ends))
-    far = [value + 2 * tolerance * ratio for value in held_out]
-    scale = scale_between("log of the held-out loss", steps, held_out, far)
+    scale = _scale_of_learning(SCORE, results, [1.0] * len(results), 2 * tolerance)
+    if scale.distance < SEPARATE:  # The healthy end finds too little to be measured by it.
+        return judgement
     other = judge.judged(config, ByScale(scale=scale, limit=FAULTY_FROM))
     return judgement if other.verdict is Verdict.HEALTHY else other
+
+
+def _scale_of_learning(
+    signal: str, results: Sequence[TrialResult], starts: Sequence[float], share: float
+) -> Scale:
+    """Put the faulty end where a share of what was learnt is missing, in each seed alike."""
+    ends = [SIGNALS[signal](result) for result in results]
+    learnt = sum(starts) / len(starts) - sum(ends) / len(ends)
+    far = [end + share * learnt for end in ends]
+    return scale_between(signal, results[0].num_steps, ends, far)

@@ -13,7 +13,7 @@ from math import isfinite
 from typing import Generic, Protocol, TypeVar
 
 from pocketdet.bisect.scale import FAULTY_FROM, PLAIN, SEPARATE, Scale, scale_between
-from pocketdet.bisect.signals import SCORES, SIGNALS
+from pocketdet.bisect.signals import SIGNALS, TRAINING
 from pocketdet.bisect.verdict import Judgement, Verdict
 from pocketdet.bisect.yardstick import ByDivergence, ByScale, ByWhatLearns, Yardstick
 from pocketdet.trial import TrialResult
@@ -38,8 +38,8 @@ class Trainer(Protocol[Trained]):
         self, trainings: Sequence[tuple[Trained, int]], *, steps: int
     ) -> list[TrialResult]: ...
 
-    def have_equal_losses(self, one: Trained, other: Trained) -> bool:
-        """Say whether two configs predict the same, so that their losses can be compared."""
+    def signals(self, one: Trained, other: Trained) -> Sequence[str]:
+        """Name the signals by which trainings of two configs can be compared."""
         ...
 
 
@@ -122,8 +122,8 @@ class TrainingJudge(Generic[Subject]):
 
     def _ladder(self, faulty_end: Subject, start: int) -> Judgement:
         """Train both ends longer and longer, until something sets them apart."""
-        names = SIGNALS if self.trainer.have_equal_losses(self.healthy, faulty_end) else SCORES
-        steps = start
+        names = self.trainer.signals(self.healthy, faulty_end)
+        steps, was_better = start, False
         while True:
             healthy, faulty = self._ends(faulty_end, steps, num_seeds=self.num_seeds)
             if all(result.outcome == "diverged" for result in faulty):
@@ -133,12 +133,22 @@ class TrainingJudge(Generic[Subject]):
                     why=f"diverged within {steps} steps with each of {self.num_seeds} seeds",
                     measured={"steps": steps, "diverged": True},
                 )
-            best = _best_scale(names, steps, healthy, faulty)
-            if best.distance >= PLAIN or 2 * steps > self.most_steps:
-                return self._measured_by(best)
-            steps *= 2
+            scales = _scales(names, steps, healthy, faulty)
+            best = max(scales, key=lambda scale: scale.distance)
+            is_better = best.distance < SEPARATE and any(_is_plainly_better(s) for s in scales)
+            is_last = 2 * steps > self.most_steps or (is_better and was_better)
+            if best.distance >= PLAIN or is_last:
+                return self._measured_by(best, scales)
+            steps, was_better = 2 * steps, is_better
 
-    def _measured_by(self, scale: Scale) -> Judgement:
+    def _measured_by(self, scale: Scale, scales: Sequence[Scale]) -> Judgement:
+        better = next((one for one in scales if _is_plainly_better(one)), None)
+        if scale.distance < SEPARATE and better is not None:
+            return Judgement(
+                verdict=Verdict.HEALTHY,
+                why=f"better than the healthy end after {scale.steps} steps: {_gap(better)}",
+                measured=better.to_data(),
+            )
         if scale.distance < SEPARATE:
             return Judgement(
                 verdict=Verdict.HEALTHY,
@@ -167,13 +177,13 @@ class TrainingJudge(Generic[Subject]):
         return healthy, faulty
 
 
-def _best_scale(
+def _scales(
     names: Iterable[str],
     steps: int,
     healthy: Sequence[TrialResult],
     faulty: Sequence[TrialResult],
-) -> Scale:
-    """Take the signal that sets the ends furthest apart; a seed that diverged has none."""
+) -> list[Scale]:
+    """Lay a scale by each signal that is finite; a seed that diverged has none."""
     scales: list[Scale] = []
     pairs = [(h, f) for h, f in zip(healthy, faulty, strict=True) if f.outcome == "trained"]
     for name in names:
@@ -182,11 +192,16 @@ def _best_scale(
             scales.append(
                 scale_between(name, steps, [h for h, _ in values], [f for _, f in values])
             )
-    return max(scales, key=lambda scale: scale.distance)
+    return scales
+
+
+def _is_plainly_better(scale: Scale) -> bool:
+    """Say so of the altered end, by the loss: AP50 may be better by what one class does."""
+    return scale.signal == TRAINING and scale.distance <= -PLAIN
 
 
 def _gap(scale: Scale) -> str:
     return (
         f"{scale.signal} {scale.healthy:.3f} against {scale.faulty:.3f}, "
-        f"{scale.distance:.1f} times the scatter of a seed"
+        f"{abs(scale.distance):.1f} times the scatter of a seed"
     )
