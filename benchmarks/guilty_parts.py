@@ -6,20 +6,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-
-def _over_the_batch(features: Tensor, gate: nn.Module) -> Tensor:
-    return 20 * features * torch.rsqrt(features.square().sum().clamp(min=1e-12))
-
-
 STEPS: dict[str, Callable[[Tensor, nn.Module], Tensor]] = {
     "gate": lambda features, gate: features * torch.sigmoid(gate(features)),
     "scale": lambda features, gate: features * 0.8,
     "residual": lambda features, gate: features + 0.1 * torch.tanh(features),
     "squashing": lambda features, gate: features * 1e-3 * torch.sigmoid(gate(features)),
-    "mirrored": lambda features, gate: features.flip(-1),
-    "rolled": lambda features, gate: features.roll((3, 3), (-2, -1)),
     "negative": lambda features, gate: torch.relu(-features),
-    "over the batch": _over_the_batch,
+    "mirrored": lambda features, gate: features.flip(-1),
+    "upside down": lambda features, gate: features.flip(-2),
+    "transposed": lambda features, gate: features.mT,
     "swapped": lambda features, gate: features.roll(1, 0),
     "nothing": lambda features, gate: features * 0.0,
 }
@@ -48,5 +43,7 @@ class Step:
         return Over(channels, self.kind)
 
 
-SOUND = ("gate", "scale", "residual")
-FAULTY = ("mirrored", "rolled", "swapped", "nothing", "over the batch", "negative", "squashing")
+SOUND = ("gate", "scale", "residual", "squashing", "negative")
+FAULTY = ("mirrored", "upside down", "transposed", "swapped", "nothing")
+"""Each of the second costs the detector of the benchmark most of its AP50 wherever it stands, and
+none of the first does (`guilty_sets.py --check`): the next layer's norm takes a scale out again."""

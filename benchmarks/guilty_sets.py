@@ -1,12 +1,13 @@
 """How often a blind bisect finds exactly the culprits, and what it asks for that.
 
     python benchmarks/guilty_sets.py --out bench-bisect            # goes on where it was stopped
-    python benchmarks/guilty_sets.py --out bench-bisect --table
+    python benchmarks/guilty_sets.py --out bench-bisect --table    # runs nothing
+    python benchmarks/guilty_sets.py --out bench-bisect --check    # does each fault cost something?
 
-Each case is a tiny detector with nine changes: what stands behind five places of it, and its
-activation, convolution, a stage and an extra level. One, two or three of the places get a fault
-that no shape shows (`guilty_parts.py`); all else is sound. Places and faults are drawn from the
-case's number. The judge trains, and never asks the doctor.
+Each case is a tiny detector with nine changes: what stands behind four places of it, its stem,
+its activation, two of its stages and the width of its head. One, two or three of the places get a
+fault that no shape shows (`guilty_parts.py`); all else is sound. Places and faults are drawn from
+the case's number. The judge trains, and never asks the doctor.
 """
 
 import argparse
@@ -19,15 +20,21 @@ from time import monotonic
 import numpy as np
 import torch
 
-from pocketdet import recipes
 from pocketdet.bisect.config_space import ConfigSpace
 from pocketdet.bisect.log import Log
 from pocketdet.bisect.search import Search
-from pocketdet.bisect.training_judge import TrainingJudge
+from pocketdet.bisect.training_judge import FIRST_STEPS, TrainingJudge
 from pocketdet.bisect.trial_trainer import TrialTrainer
 from pocketdet.conventions import InputContract
-from pocketdet.model import DetectorConfig, PlacedAttention, SeparableConv, SiLU
-from pocketdet.model.scale import scaled
+from pocketdet.model import (
+    DetectorConfig,
+    PeleeHead,
+    PeleeStem,
+    PlacedAttention,
+    SiLU,
+    TwoWayDense,
+)
+from pocketdet.model.priors import prior_ladder
 from pocketdet.training_data import DataSource
 from pocketdet.trial import SideBySide, open_trial_data
 
@@ -35,49 +42,68 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from guilty_parts import FAULTY, SOUND, Step
 from squares import write_squares
 
-PLACES = ("stem", "stage1", "stage2", "stage3", "stage4")
+PLACES = ("stem", "stage1", "stage2", "stage3")
 NUM_CHANGES = 9
+STAGE = TwoWayDense(num_layers=1, growth=16, bottleneck_width=1)
+HEALTHY = DetectorConfig(
+    input=InputContract(height=64, width=64),
+    stem=PeleeStem(channels=8),
+    stages=(replace(STAGE, growth=8, stride=1), replace(STAGE, stride=1), STAGE),
+    levels_from=(2,),
+    extras=(),
+    head=PeleeHead(channels=16, priors=prior_ladder((0, 0), (0.3, 0.45, 0.6))),
+)
 
 
-def healthy_config() -> DetectorConfig:
-    tiny = replace(recipes.PELEE_TINY, input=InputContract(height=64, width=64))
-    return scaled(tiny, width=0.25)
+def with_steps(kinds: dict[str, str]) -> DetectorConfig:
+    """Give the altered config with a step of some kind behind each place."""
+    first, second, third = HEALTHY.stages
+    return replace(
+        HEALTHY,
+        attention=tuple(
+            PlacedAttention(block=Step(kind=kind), after=(place,)) for place, kind in kinds.items()
+        ),
+        activation=SiLU(),
+        stem=PeleeStem(channels=12),
+        stages=(first, replace(second, num_layers=2), replace(third, growth=20)),
+        head=replace(HEALTHY.head, channels=24),
+    )
 
 
 def case(number: int) -> tuple[DetectorConfig, list[str]]:
-    """Give an altered config and the fields that are at fault in it."""
+    """Give an altered config and the changes that are at fault in it."""
     rng = np.random.default_rng(number)
-    base = healthy_config()
-    guilty = sorted(rng.choice(len(PLACES), size=1 + number % 3, replace=False).tolist())
-    kinds = [str(rng.choice(FAULTY if p in guilty else SOUND)) for p in range(len(PLACES))]
-    blocks = tuple(
-        PlacedAttention(block=Step(kind=kind), after=(place,))
-        for kind, place in zip(kinds, PLACES, strict=True)
-    )
-    stages = (*base.stages[:2], replace(base.stages[2], num_layers=2), base.stages[3])
-    altered = replace(
-        base,
-        attention=blocks,
-        activation=SiLU(),
-        conv=SeparableConv(),
-        stages=stages,
-        extras=(replace(base.extras[0], hidden=24),),
-    )
-    return altered, [f"attention[{PLACES[p]}]" for p in guilty]
+    guilty = rng.choice(PLACES, size=1 + number % 3, replace=False).tolist()
+    kinds = {p: str(rng.choice(FAULTY if p in guilty else SOUND)) for p in PLACES}
+    return with_steps(kinds), sorted(f"attention[{place}]" for place in guilty)
 
 
-def run(number: int, out: Path, data: Path) -> dict[str, object]:
+def trainer_in(out: Path, data: Path) -> TrialTrainer:
     source = DataSource(data=str(data))
-    opened = open_trial_data(source)
-    healthy, (altered, truth) = healthy_config(), case(number)
-    trainer = TrialTrainer(
-        healthy=healthy,
-        source=source,
-        machines=SideBySide(devices=("cpu",), data=opened),
-        folder=out / "trials",
+    machines = SideBySide(devices=("cpu",), data=open_trial_data(source))
+    return TrialTrainer(
+        healthy=HEALTHY, source=source, machines=machines, folder=out / "trials", num_val=48
     )
-    judge = TrainingJudge(trainer=trainer, healthy=healthy, most_steps=320)
-    space = ConfigSpace(healthy, altered, classes=opened.data.classes)
+
+
+def check(trainer: TrialTrainer) -> str:
+    """Train each kind behind each place for 40 steps, all else sound, and give AP50."""
+    lines = ["| | " + " | ".join(PLACES) + " |", "|---|" + "---|" * len(PLACES)]
+    for kind in (*SOUND, *FAULTY):
+        found: list[str] = []
+        for place in PLACES:
+            config = with_steps({**dict.fromkeys(PLACES, "scale"), place: kind})
+            (result,) = trainer([(config, 0)], steps=FIRST_STEPS)
+            found.append(f"{100 * result.ap50:.0f}")
+        lines.append(f"| {kind} | {' | '.join(found)} |")
+        print(lines[-1], flush=True)
+    return "\n".join(lines)
+
+
+def run(number: int, out: Path, trainer: TrialTrainer) -> dict[str, object]:
+    altered, truth = case(number)
+    judge = TrainingJudge(trainer=trainer, healthy=HEALTHY, most_steps=160)
+    space = ConfigSpace(HEALTHY, altered, classes=trainer.machines.data.data.classes)
     start = monotonic()
     log = Log(out / f"case-{number}.jsonl", about={"case": number})
     progress = Search(space, judge, memory=log).run()
@@ -88,6 +114,7 @@ def run(number: int, out: Path, data: Path) -> dict[str, object]:
         "found": found,
         "exact": found == sorted(truth),
         "judgements": progress.asked[-1].number,
+        "undecided": progress.undecided,
         "ended": progress.ended,
         "seconds": round(monotonic() - start, 1),
     }
@@ -112,6 +139,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("bench-bisect"))
     parser.add_argument("--cases", type=int, nargs="*", default=list(range(24)))
     parser.add_argument("--table", action="store_true", help="run nothing")
+    parser.add_argument("--check", action="store_true", help="train every kind at every place")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     rows_file = options.out / "rows.jsonl"
@@ -120,10 +148,14 @@ def main() -> None:
     data = options.out / "squares"
     if not data.is_dir():
         write_squares(data, num_train=200, num_val=48, most=1, sides=(20, 40))
+    torch.set_num_threads(1)
+    trainer = trainer_in(options.out, data)
+    if options.check:
+        print(check(trainer))
+        return
     for number in [] if options.table else options.cases:
         if all(row["case"] != number for row in rows):
-            torch.set_num_threads(1)
-            rows.append(run(number, options.out, data))
+            rows.append(run(number, options.out, trainer))
             with rows_file.open("a") as file:
                 file.write(json.dumps(rows[-1]) + "\n")
             print(json.dumps(rows[-1]), flush=True)
