@@ -1,6 +1,6 @@
 from inline_snapshot import snapshot
 import pytest
-from small_losses import Outputs, by_overlap, classes_of, findings_of, multibox, of_samples
+from small_losses import Outputs, by_overlap, classes_of, findings_of, multibox, of_samples, result_of
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -25,6 +25,16 @@ def gathered_with_negatives(outputs: Outputs, targets: list[Outputs]) -> Tensor:
 
 def with_a_little_decay(outputs: Outputs, targets: list[Outputs]) -> Tensor:
     return multibox(outputs, targets) + 1e-6 * outputs[0].square().sum()
+
+
+def no_number_off_the_truth(outputs: Outputs, targets: list[Outputs]) -> Tensor:
+    """As the logarithm of an overlap: what lies elsewhere than the truth may have none."""
+    wanted = torch.stack([deltas for deltas, _ in targets])
+    return multibox(outputs, targets) + 0 * (1e-4 - (outputs[0] - wanted).abs()).log().sum()
+
+
+def test_a_loss_that_is_no_number_for_changed_boxes_is_not_judged() -> None:
+    assert result_of(CHECK, of_samples(no_number_off_the_truth)).outcome == "not run"
 
 
 @pytest.mark.parametrize("loss", [over_all_rows, gathered_with_negatives])

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from math import isfinite
 from typing import Any
 
 import torch
@@ -63,6 +64,8 @@ def box_values(
         answers += [_shaken(truths, masks, at_boxes) for _ in range(NUM_DRAWS)]
     truth, *others = loss_sums(answered_loss, answers)
     rises = [one.total - truth.total for one in others]
+    if not all(map(isfinite, rises)):
+        raise NotObservable("with boxes changed at random the loss is no number")
     terms = [
         (share.adds - before.adds, before.source)
         for share, before in zip(others[-1].shares, truth.shares, strict=True)
