@@ -1,6 +1,14 @@
 from inline_snapshot import snapshot
 import pytest
-from small_losses import Outputs, by_overlap, classes_of, findings_of, multibox, of_samples, result_of
+from small_losses import (
+    Outputs,
+    by_overlap,
+    classes_of,
+    findings_of,
+    multibox,
+    of_samples,
+    result_of,
+)
 import torch
 from torch import Tensor
 from torch.nn import functional as F
