@@ -87,3 +87,18 @@ def test_an_exported_program_of_torch_is_timed(tmp_path: Path) -> None:
     assert call().tolist() == [[3.0, 3.0, 3.0]]
     with pytest.raises(ValueError, match="`sizes` must be given"):
         candidates_of(BenchRequest(models=(str(tmp_path / "halves.pt2"),)), tmp_path / "work")
+
+
+def test_an_ncnn_file_is_timed_in_a_process_of_its_own(tmp_path: Path) -> None:
+    pytest.importorskip("ncnn")
+    (tmp_path / "one.param").write_text(
+        "7767517\n2 2\nInput in0 0 1 in0\nPooling pool0 1 1 in0 out0 0=1 4=1\n"
+    )
+    (tmp_path / "one.bin").touch()
+    path = str(tmp_path / "one.param")
+    task = WorkerTask(way="ncnn", path=path, threads=1, height=512, width=640)
+    with Worker(task) as worker:
+        worker.turn(8, counts=True)
+        found = worker.measured()
+    assert not found.error
+    assert found.timing is not None

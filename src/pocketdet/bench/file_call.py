@@ -68,13 +68,17 @@ def _ncnn_call(path: Path, image: NDArray[np.uint8], threads: int) -> Call:
         net.opt.use_bf16_storage = False
     if net.load_param(str(path)) or net.load_model(str(path.with_suffix(".bin"))):
         raise ValueError(f"{path} and its .bin must be an ncnn network; ncnn refuses them.")
-    given = ncnn.Mat(image[0].astype(np.float32)).clone()
-    outputs = list(net.output_names())
+    # A Mat does not keep the array alive that it was made from; its copy owns its memory.
+    picture = image[0].astype(np.float32)
+    given = ncnn.Mat(picture).clone()
+    outputs, name_of_input = list(net.output_names()), net.input_names()[0]
 
     def call() -> object:
         extractor = net.create_extractor()
-        extractor.input(net.input_names()[0], given)
-        return [extractor.extract(name) for name in outputs]
+        extractor.input(name_of_input, given)
+        for name in outputs:
+            extractor.extract(name)
+        return None
 
     return call
 

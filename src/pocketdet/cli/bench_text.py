@@ -113,7 +113,7 @@ def _table(rows: Sequence[Row]) -> Table:
     threads = f"{first.threads} thread{'s' if first.threads > 1 else ''}"
     title = f"{first.height}×{first.width}, batch 1, {threads}"
     table = Table(box=None, pad_edge=False, title=title, title_justify="left")
-    table.add_column("model")
+    table.add_column("model", min_width=11, overflow="fold")
     table.add_column("runtime", no_wrap=True)
     for column in ("ms", "p10-p90", "×", "least", "share", "MB held", "file MB"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -127,15 +127,20 @@ def _table(rows: Sequence[Row]) -> Table:
         table.add_row(
             escape(Path(row.candidate.model).name),
             f"{row.candidate.way} {row.candidate.precision}",
-            f"{timing.median_ms:.2f}",
-            f"{timing.p10_ms:.1f}-{timing.p90_ms:.1f}",
+            _short(timing.median_ms),
+            f"{_short(timing.p10_ms)}-{_short(timing.p90_ms)}",
             f"{slowest.median_ms / timing.median_ms:.1f}",
-            "" if row.least_ms is None else f"{row.least_ms:.2f}",
+            "" if row.least_ms is None else _short(row.least_ms),
             "" if row.share is None else f"{row.share:.0%}",
             f"{held:.0f}",
             f"{row.candidate.file_bytes / MEBI:.1f}",
         )
     return table
+
+
+def _short(milliseconds: float) -> str:
+    """Write a time with three digits, and none behind the point from 100 on."""
+    return f"{milliseconds:.{max(0, 2 - len(str(int(milliseconds))) + 1)}f}"
 
 
 def _show_layers(console: Console, report: BenchReport) -> None:
