@@ -26,16 +26,11 @@ def cases(given: Given) -> dict[str, tuple[Any, ...]]:
     for decay in (None, 0.98, 0.998):
         how = {"macs": 0.5, "fine_tune": {**tune, "ema_decay": decay}}
         found[f"average-{decay}"] = from_data({"prune": how})
-    for score in ("BNScale", "Taylor", "Lasso", "Discrimination"):
-        how = {"macs": 0.5, "score": score, "fine_tune": tune}
-        found[f"score-{score}"] = from_data({"prune": how})
-        found[f"score-uniform-{score}"] = from_data({"prune": {**how, "ratios": "uniform"}})
-    found["score-uniform-Magnitude"] = from_data(
-        {"prune": {"macs": 0.5, "ratios": "uniform", "fine_tune": tune}}
-    )
-    fitted = {"macs": 0.5, "score": "Lasso", "reconstruct": {}, "fine_tune": tune}
-    found["score-Lasso-refitted"] = from_data({"prune": fitted})
-    found["score-uniform-Lasso-refitted"] = from_data({"prune": {**fitted, "ratios": "uniform"}})
+    for score in ("Magnitude", "BNScale", "Taylor", "Lasso", "Discrimination"):
+        for ratios in ("ranked", "uniform"):
+            how = {"macs": 0.5, "score": score, "ratios": ratios, "fine_tune": tune}
+            found[f"score-{ratios}-{score}"] = from_data({"prune": how})
+            found[f"refitted-{ratios}-{score}"] = from_data({"prune": {**how, "reconstruct": {}}})
     return found
 
 

@@ -32,6 +32,7 @@ from pocketdet.model import (
 from pocketdet.model.fold import fold_batch_norm
 from pocketdet.model.priors import prior_ladder
 from pocketdet.runtime import DetectionArrays, card_path, open_runner, read_card
+from pocketdet.runtime.sessions.installed import RUNTIMES
 
 CLASSES = ClassList.of(["ant", "bee", "cat"])
 TINY = DetectorConfig(
@@ -197,6 +198,14 @@ def test_of_int8_a_few_boxes_may_be_far_off(
 def test_what_a_runtime_does_not_take_is_refused(way: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         ExportSettings(**way)
+
+
+def test_a_runtime_that_cannot_prove_the_file_is_named_before_the_work(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RUNTIMES, "executorch", ("no_executorch", "executorch", "a .pte file"))
+    with pytest.raises(ValueError, match=r"A .pte file is proven by running it, which needs"):
+        export_detector(detector, tmp_path / "model.pte", ExportSettings(to="executorch"))
 
 
 def test_int8_needs_a_quantised_network(detector: Detector, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from pocketdet.export.tolerance import TOLERANCES
 from pocketdet.model.detector import Detector
 from pocketdet.model.fold import fold_batch_norm
 from pocketdet.runtime import Card, card_path, open_runner, write_card
+from pocketdet.runtime.sessions.installed import check_installed
 
 REJECTED = ".rejected"
 """Before the suffix, so that every tool still opens the file."""
@@ -73,6 +74,7 @@ def export_detector(
             "`precision` int8 needs a network that is quantised: `pocketdet compress RUN --how "
             "quantize` makes one, and exports it."
         )
+    check_installed(settings.to)
     _check_weights_of_others(path)
     detector = detector.cpu().eval()
     prepared = FileNetwork(
