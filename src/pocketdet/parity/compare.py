@@ -22,6 +22,7 @@ from pocketdet.parity.raw_outputs import compare_raw, permuted_classes
 from pocketdet.parity.report import LIMITS, Limits, ParityReport
 from pocketdet.parity.shared_scales import shared_scales
 from pocketdet.parity.subject import PictureNetwork, Subject
+from pocketdet.parity.suppression import suppression_of
 from pocketdet.parity.taps import TAPS
 from pocketdet.runtime import Arrays, DetectionArrays, DetectionRows
 from pocketdet.runtime.decode import scored_boxes
@@ -61,7 +62,7 @@ def compare(
         ap_first=evaluated[0],
         ap_second=evaluated[1],
         has_card=second.has_card,
-        across_classes=_is_across_classes(second, boxes),
+        suppression=_suppression(first, second, pictures, found_second, boxes),
     )
     if _sizes(first) != _sizes(second):
         return replace(report, layers_note="not compared: the inputs are of different sizes")
@@ -180,10 +181,16 @@ def _ap(found: list[DetectionArrays], samples: Sequence[Sample], first: Subject)
     return evaluate_detections(detections, samples, first.card.classes).ap
 
 
-def _is_across_classes(second: Subject, boxes: BoxComparison) -> bool:
-    """Say whether what is missing lies under better boxes of other classes."""
-    inside = isinstance(second.card.outputs, DetectionRows)
-    return inside and boxes.missing > 0 and boxes.crossed > 0.8 * boxes.missing
+def _suppression(
+    first: Subject,
+    second: Subject,
+    pictures: list[NDArray[Any]],
+    found: list[DetectionArrays],
+    boxes: BoxComparison,
+) -> str:
+    if not isinstance(second.card.outputs, DetectionRows):
+        return ""
+    return suppression_of(first, pictures, found, boxes)
 
 
 def _sizes(subject: Subject) -> tuple[int, int]:

@@ -43,7 +43,7 @@ class ParityReport:
     - `cards`: fields that differ; `boxes`: matched one by one; `raw`: outputs by name and level;
     - `layers`: None where they could not be compared, and `layers_note` says why;
     - `permuted`: which class of A each column of B's class outputs is, where the file itself
-      orders them otherwise; `across_classes`: whether B's NMS is one over all classes;
+      orders them otherwise; `suppression`: how B suppresses boxes otherwise;
     - `shared`: quantisers that outputs of different meaning share;
     - `has_card`: whether B says itself how it is fed and read; else as A is;
     - `ap_first`, `ap_second`: on the data, in [0, 1]; NaN without any.
@@ -60,7 +60,7 @@ class ParityReport:
     layers: LayerComparison | None = None
     layers_note: str = ""
     permuted: tuple[int, ...] = ()
-    across_classes: bool = False
+    suppression: str = ""
     shared: tuple[str, ...] = ()
     has_card: bool = True
     ap_first: float = math.nan
@@ -84,8 +84,8 @@ class ParityReport:
             order = ", ".join(map(str, self.permuted))
             found.append(f"class columns of B are those of A in another order: {order}")
         found += self._of_layers()
-        if self.across_classes:
-            found.append("B's NMS runs over all classes at once, and A's within each class")
+        if self.suppression:
+            found.append(self.suppression)
         return found or self._unexplained()
 
     def _of_layers(self) -> list[str]:
