@@ -16,13 +16,12 @@ from typing import Any
 import warnings
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pocketdet.conventions import ClassList, DecodeSettings
 from pocketdet.export import ExportSettings, export_detector, network
 from pocketdet.export.nms_operator import select_boxes
 from pocketdet.export.pictures import real_pictures
-from pocketdet.export.raw_network import RawNetwork
 from pocketdet.model import Detector
 from pocketdet.model.fold import fold_batch_norm
 from pocketdet.parity.run import ParityRequest, run_parity
@@ -61,21 +60,24 @@ CARDS: dict[str, CardChange] = {
 }
 
 
-class Joined(RawNetwork):
-    """Scores and boxes in one map before they are told apart."""
+class Joined(nn.Module):
+    """Boxes in pixels and scores in one map before they are told apart: one output for both."""
+
+    def __init__(self, decoding: nn.Module) -> None:
+        super().__init__()
+        self.decoding = decoding
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        class_logits, box_deltas = super().forward(images)
-        both = torch.cat([class_logits, box_deltas], dim=-1)
-        num = class_logits.shape[-1]
-        return both[..., :num] * 1.0, both[..., num:] * 1.0
+        both = torch.cat(self.decoding(images), dim=-1)
+        return both[..., :4] * 1.0, both[..., 4:] * 1.0
 
 
 def write_shared_scale(detector: Detector, data: str, path: Path) -> None:
     """Write int8 by ONNX Runtime's own quantiser, with one grid for boxes and scores."""
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
-    folded = fold_batch_norm(detector)
+    settings = ExportSettings(decode="inside", normalization="outside")
+    decoding = network.FileNetwork(detector, fold_batch_norm(detector), settings)
     pictures = real_pictures(data, detector.contract, split="train")[:16]
     inputs = [
         detector.preprocess(torch.from_numpy(p).permute(2, 0, 1)[None]).numpy() for p in pictures
@@ -88,13 +90,13 @@ def write_shared_scale(detector: Detector, data: str, path: Path) -> None:
         def get_next(self) -> Any:
             return next(self.rows, None)
 
-    names = list(card_of(detector).outputs.names)
+    outputs = network.file_outputs(detector, settings)
     plain = path.with_name("joined.onnx")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            Joined(folded).eval(), (torch.from_numpy(inputs[0]),), str(plain), dynamo=False,
-            opset_version=18, input_names=["images"], output_names=names,
+            Joined(decoding).eval(), (torch.from_numpy(inputs[0]),), str(plain), dynamo=False,
+            opset_version=18, input_names=["images"], output_names=list(outputs.names),
         )  # fmt: skip
     quantize_static(
         str(plain), str(path), Reader(), per_channel=True, reduce_range=True,
@@ -102,7 +104,7 @@ def write_shared_scale(detector: Detector, data: str, path: Path) -> None:
     )  # fmt: skip
     card = card_of(detector)
     own = replace(card.input, batch=1)
-    write_card(replace(card, runtime="onnx", precision="int8", input=own), path)
+    write_card(replace(card, runtime="onnx", precision="int8", input=own, outputs=outputs), path)
 
 
 def agnostic_rows(boxes_xyxy: Tensor, scores: Tensor, settings: DecodeSettings) -> Tensor:
