@@ -1,6 +1,6 @@
 """Tensors inside nested inputs and outputs: lists, tuples, dicts, dataclasses, named tuples."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from types import SimpleNamespace
 from typing import Any
@@ -47,6 +47,12 @@ def map_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
         names = [field.name for field in fields(value) if field.init]
         return replace(value, **{n: map_tensors(getattr(value, n), change) for n in names})
     return value
+
+
+def with_tensors(value: Any, tensors: Iterable[Tensor]) -> Any:
+    """Give the same structure with these tensors in place of its own, in their order."""
+    left = iter(tensors)
+    return map_tensors(value, lambda _: next(left))
 
 
 def _rebuilt_mapping(value: Any, items: dict[Any, Any]) -> Any:

@@ -3,6 +3,8 @@
 from pocketdet.doctor.check import Check
 from pocketdet.doctor.checks import (
     batch_mixing,
+    batch_scaled_loss,
+    bottomless_loss,
     boxless_target,
     cancelled_gate,
     changed_by_a_pass,
@@ -65,6 +67,8 @@ from pocketdet.doctor.checks import (
 
 ALL_CHECKS: tuple[Check, ...] = (
     batch_mixing.CHECK,
+    batch_scaled_loss.CHECK,
+    bottomless_loss.CHECK,
     boxless_target.CHECK,
     cancelled_gate.CHECK,
     changed_by_a_pass.CHECK,

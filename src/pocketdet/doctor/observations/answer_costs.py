@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pocketdet.doctor.data_stage import StageFailed
 from pocketdet.doctor.missing import NotObservable
-from pocketdet.doctor.nested import map_tensors, tensors_in
+from pocketdet.doctor.nested import map_tensors, tensors_in, with_tensors
 from pocketdet.doctor.observations.answered_loss import AnsweredLoss
 from pocketdet.doctor.observations.labelled import Labelled
 from pocketdet.doctor.observations.loss_sums import LossSum, loss_sums
@@ -113,8 +113,7 @@ def mixed_where_both_speak(truths: Truths, other: Any) -> Any | None:
     }
     if all(torch.equal(changed[path], true) for path, true in parts[0].items()):
         return None
-    left = iter(changed.values())
-    return map_tensors(truths.truth, lambda _: next(left))
+    return with_tensors(truths.truth, changed.values())
 
 
 def off(one: Labelled, kind: int, by: float) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """The training loss of outputs that the doctor makes up, in place of the network's own."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pocketdet.doctor.data_stage import StageFailed, stage
 from pocketdet.doctor.missing import Missing, NotObservable
-from pocketdet.doctor.nested import map_tensors, tensors_in
+from pocketdet.doctor.nested import map_tensors, tensors_in, with_tensors
 from pocketdet.doctor.observations.labelled import Labelled, read_sample
 from pocketdet.doctor.patient import TrainingLoss, copy_of
 from pocketdet.doctor.pipeline import DetectionPipeline
@@ -79,6 +79,21 @@ class AnsweredLoss:
         size = self.batch_size
         return map_tensors(outputs, lambda t: t[rows] if t.ndim and len(t) == size else t)
 
+    def of_batch(self, size: int) -> "AnsweredLoss":
+        """Give the same loss of so many images, and the network's outputs repeated for them."""
+        before = self.batch_size
+        rows = torch.arange(size) % before
+
+        def repeated(tensor: Tensor) -> Tensor:
+            return tensor[rows] if tensor.ndim and len(tensor) == before else tensor
+
+        return replace(
+            self,
+            inputs=Call(self.inputs).of_batch(size).given,
+            own=map_tensors(self.own, repeated),
+            first=(),
+        )
+
     def recorded(self, outputs: Any) -> Trace:
         """Record the loss of outputs, which are the inputs of the trace."""
         given = map_tensors(outputs, torch.clone)
@@ -98,8 +113,7 @@ class AnsweredLoss:
             if len(fitting) < len(each):
                 raise NotObservable("`perfect` gives no outputs of the form of the network's")
             made.append(_one_of(fitting, own))
-        left = iter(made)
-        return map_tensors(self.own, lambda _: next(left))
+        return with_tensors(self.own, made)
 
 
 def _one_of(each: list[Tensor], own: Tensor) -> Tensor:

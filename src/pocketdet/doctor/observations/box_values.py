@@ -11,7 +11,7 @@ from torch import Tensor
 from pocketdet.doctor.data_stage import StageFailed
 from pocketdet.doctor.finding import SourceLine
 from pocketdet.doctor.missing import NotObservable
-from pocketdet.doctor.nested import map_tensors, tensors_in
+from pocketdet.doctor.nested import tensors_in, with_tensors
 from pocketdet.doctor.observations.answer_costs import (
     MOVES,
     STEP,
@@ -138,5 +138,4 @@ def _shaken(truths: Truths, masks: Masks, typical: Masks) -> Any:
         usual = tensor[typical[path]]
         size = float(usual.double().square().mean().sqrt()) if usual.numel() else 0.0
         made.append(torch.where(masks[path], tensor + size * torch.randn_like(tensor), tensor))
-    left = iter(made)
-    return map_tensors(truths.truth, lambda _: next(left))
+    return with_tensors(truths.truth, made)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pocketdet.doctor.data_stage import Said, StageFailed, detections_in, pairwise_iou, stage
 from pocketdet.doctor.missing import NotObservable
-from pocketdet.doctor.nested import map_tensors, tensors_in
+from pocketdet.doctor.nested import map_tensors, tensors_in, with_tensors
 from pocketdet.doctor.observations.labelled import Labelled, sound_boxes
 from pocketdet.doctor.observations.round_trip import encoded
 from pocketdet.doctor.pipeline import DetectionPipeline
@@ -141,8 +141,7 @@ def _mixed(mix: Callable[..., Tensor], *outputs: Any) -> Any:
     made = [
         mix(*some) if some[0].is_floating_point() else some[0] for some in zip(*values, strict=True)
     ]
-    left = iter(made)
-    return map_tensors(outputs[0], lambda _: next(left))
+    return with_tensors(outputs[0], made)
 
 
 def _is_same(one: Any, other: Any) -> bool:

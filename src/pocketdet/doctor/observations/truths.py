@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pocketdet.doctor.data_stage import StageFailed, stage
 from pocketdet.doctor.missing import NotObservable
-from pocketdet.doctor.nested import map_tensors, tensors_in
+from pocketdet.doctor.nested import tensors_in, with_tensors
 from pocketdet.doctor.observations.answered_loss import AnsweredLoss
 from pocketdet.doctor.observations.labelled import Labelled, sound_boxes
 from pocketdet.doctor.observations.round_trip import encoded
@@ -90,8 +90,7 @@ def _empty(single: Callable[[Tensor, Tensor], Any], answers: list[Any]) -> Any:
     if any(p[path].shape != t.shape for p in parts for path, t in parts[0].items()):
         raise NotObservable("`encode` refuses an empty image")
     usual = {path: _middle([p[path] for p in parts]) for path in parts[0]}
-    left = iter(usual.values())
-    return map_tensors(answers[0], lambda _: next(left))
+    return with_tensors(answers[0], usual.values())
 
 
 def _middle(tensors: list[Tensor]) -> Tensor:
