@@ -90,6 +90,39 @@ def test_overlapping_boxes_that_nms_joins_are_an_info() -> None:
     assert finding.severity == "info"
 
 
+@pytest.mark.parametrize(
+    "way", ["keeps what overlaps", "keeps one", "compares shares of the image"]
+)
+def test_boxes_that_do_not_touch_and_get_lost_beside_each_other_are_an_error(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def suppressed(boxes: Tensor, scores: Tensor, labels: Tensor) -> Answer:
+        keep: list[int] = []
+        for index in scores.argsort(descending=True).tolist():
+            if scores[index] < 0.05:
+                break
+            if keep and not _is_kept(boxes[index], boxes[keep]):
+                continue
+            keep.append(index)
+        keep = keep[:1] if way == "keeps one" else keep
+        return Answer(boxes[keep], scores[keep], labels[keep])
+
+    def _is_kept(box: Tensor, kept: Tensor) -> bool:
+        if way == "keeps what overlaps":
+            return float(small_pipeline.iou(box[None], kept).max()) > 0.45
+        if way == "compares shares of the image":
+            low = torch.maximum(box[:2], kept[:, :2]) / 96
+            high = torch.minimum(box[2:], kept[:, 2:]) / 96
+            areas = [((b[..., 2:] - b[..., :2]) / 96 + 1).prod(-1) for b in (box, kept)]
+            inner = (high - low + 1).clamp(min=0).prod(-1)
+            return float((inner / (areas[0] + areas[1] - inner)).max()) < 0.1
+        return float(small_pipeline.iou(box[None], kept).max()) < 0.45
+
+    monkeypatch.setattr(small_pipeline, "suppressed", suppressed)
+    findings = [f for f in findings_of(CHECK, SOUND) if "do not touch" in f.evidence]
+    assert [f.severity for f in findings] == ["error"]
+
+
 def test_boxes_without_a_target_are_left_to_the_other_check() -> None:
     def wide_only(boxes: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         wide = boxes[:, 2] - boxes[:, 0] > 24

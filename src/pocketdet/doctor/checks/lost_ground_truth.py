@@ -18,8 +18,9 @@ training, and nothing in the loss shows it.
 
 ## When it is not a fault
 Boxes of one class that overlap so much that NMS must take one, and boxes that no target covers,
-are counted apart: the first are told as `info`, the second by `uncovered-object`. Grids without
-offsets lose a fraction of a cell on purpose; what keeps an IoU of .75 is a warning, not an error.
+are counted apart: the first are told as `info` as long as they touch, the second by
+`uncovered-object`. Grids without offsets lose a fraction of a cell on purpose; what keeps an IoU of
+.75 is a warning, not an error.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,6 +44,8 @@ LEAST_SHARE = 0.05  # of the boxes
 CLOSE = 0.75  # IoU: AP at .5 survives, AP at .95 does not
 UNSURE = 0.5  # a score for what is certain
 TWICE = 0.2  # of the boxes
+MANY_APART, MOST_APART = 0.1, 0.3  # of the boxes
+ROOM = 0.5  # of a box's size, between it and any other, on one side
 
 
 def find_lost_ground_truth(
@@ -166,6 +169,22 @@ def _is_misread(came: Returned, how: str, size: tuple[int, int]) -> bool:
 
 def _crowded(pipeline: DetectionPipeline, returned: Sequence[Returned]) -> Iterator[Fault]:
     crowded = [r for r in returned if r.fate is Fate.CROWDED]
+    apart = [r for r in crowded if _stands_apart(r, returned)]
+    if apart and len(apart) >= MANY_APART * len(returned):
+        yield Fault(
+            where="",
+            source=stage_source(pipeline, "decode"),
+            evidence=f"{len(apart)} of {len(returned)} boxes come back alone and not beside others "
+            "of their image, which they do not touch: one is "
+            f"{_box(apart[0].was_xyxy)} in sample {apart[0].sample}.",
+            measured={"boxes": len(apart), "of": len(returned)},
+            severity=Severity.ERROR
+            if len(apart) >= MOST_APART * len(returned)
+            else Severity.WARNING,
+            remedy="Let suppression compare boxes by their overlap, in one unit, and look at how "
+            "many detections of an image are kept.",
+        )
+        return
     if crowded and len(crowded) >= LEAST_SHARE * len(returned):
         yield Fault(
             where="",
@@ -177,6 +196,16 @@ def _crowded(pipeline: DetectionPipeline, returned: Sequence[Returned]) -> Itera
             severity=Severity.INFO,
             remedy="Raise the IoU of NMS, or assign more priors, if such crowds matter.",
         )
+
+
+def _stands_apart(came: Returned, returned: Sequence[Returned]) -> bool:
+    """Say whether there is a box's own size of room to every other box of the image."""
+    others = [r.was_xyxy for r in returned if r.sample == came.sample and r.box != came.box]
+    low, high = came.was_xyxy[:2], came.was_xyxy[2:]
+    return all(
+        bool((torch.maximum(other[:2] - high, low - other[2:]) > ROOM * (high - low)).any())
+        for other in others
+    )
 
 
 def _said_badly(

@@ -55,8 +55,8 @@ def followed_boxes(
     found: list[Followed] = []
     for one, number in _chosen(labelled)[:MOST_BOXES]:
         for _ in range(NUM_DRAWS):
-            painted = _painted(one, one.boxes_xyxy[number])
-            followed = _followed(one, number, transform(painted))
+            marked = painted(one, one.boxes_xyxy[number])
+            followed = _followed(one, number, transform(marked))
             if followed is not None:
                 found.append(followed)
     if not found:
@@ -77,7 +77,7 @@ def _chosen(labelled: tuple[Labelled, ...]) -> list[tuple[Labelled, int]]:
     return [chosen[n] for n in range(longest) for chosen in by_sample if n < len(chosen)]
 
 
-def _painted(one: Labelled, box: Tensor) -> Any:
+def painted(one: Labelled, box: Tensor) -> Any:
     """Give a copy of the sample whose image is plain, with the box in another colour."""
     sample = copy.deepcopy(one.sample)
     image = sample.image
@@ -98,7 +98,7 @@ def _followed(one: Labelled, number: int, after: Any) -> Followed | None:
         labels = torch.as_tensor(after.labels).detach().long().reshape(-1).cpu()
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise StageFailed("transform", f"gives no sample: {error}") from error
-    marker = _found(image)
+    marker = found_marker(image)
     if marker is None:
         return None
     iou = _lenient_iou(marker, boxes)
@@ -117,7 +117,7 @@ def _followed(one: Labelled, number: int, after: Any) -> Followed | None:
     )
 
 
-def _found(image: Tensor) -> Tensor | None:
+def found_marker(image: Tensor) -> Tensor | None:
     """Find the marker, None where it is cut off or cannot be told from the rest."""
     if image.ndim != 3 or image.shape[0] != 3:
         return None
