@@ -29,7 +29,8 @@ def cases(given: Given) -> dict[str, tuple[Any, ...]]:
     for score in ("Magnitude", "BNScale", "Taylor", "Lasso", "Discrimination"):
         for ratios in ("ranked", "uniform"):
             how = {"macs": 0.5, "score": score, "ratios": ratios, "fine_tune": tune}
-            found[f"score-{ratios}-{score}"] = from_data({"prune": how})
+            plain = {**how, "reconstruct": None}
+            found[f"score-{ratios}-{score}"] = from_data({"prune": plain})
             found[f"refitted-{ratios}-{score}"] = from_data({"prune": {**how, "reconstruct": {}}})
     return found
 

@@ -1,6 +1,6 @@
 """Pruning and sparsity of one trained detector: AP, MACs, measured time, file.
 
-    python benchmarks/prune.py RUN DATA --out FOLDER --test test [--only prune-ranked sparsify]
+    python benchmarks/prune.py RUN DATA --out FOLDER --test test [--only prune sparsify]
 
 The table is FOLDER/prune.md. `scratch` is a detector of the same recipe, narrower, trained for as
 many epochs as the pruned one was fine-tuned, at the run's own rate.
@@ -22,10 +22,10 @@ def cases(given: Given) -> dict[str, tuple[Any, ...]]:
     found: dict[str, tuple[Any, ...]] = {}
     for share, width in WIDTHS.items():
         own = {"macs": share, "fine_tune": tune}
-        fitted = {**own, "ratios": "uniform", "score": "Lasso", "reconstruct": {}}
-        found[f"prune-ranked-{share}"] = from_data({"prune": own})
-        found[f"prune-uniform-{share}"] = from_data({"prune": {**own, "ratios": "uniform"}})
-        found[f"prune-lasso-{share}"] = from_data({"prune": fitted})
+        size = {**own, "score": "Magnitude", "reconstruct": None}
+        found[f"prune-{share}"] = from_data({"prune": own})
+        found[f"magnitude-uniform-{share}"] = from_data({"prune": size})
+        found[f"magnitude-ranked-{share}"] = from_data({"prune": {**size, "ratios": "ranked"}})
         found[f"scratch-{share}"] = (FromScratch(width=width, epochs=given.epochs),)
     for share in (0.5, 0.75, 0.9):
         step = {"share": share, "fine_tune": tune}

@@ -4,10 +4,10 @@
     python benchmarks/quantize.py RUN --data FOLDER --epochs 4   # with training on the grids
     python benchmarks/quantize.py RUN --data FOLDER --write
 
-Every row is remembered in `benchmarks/results/quantize.json` under its settings and the weights it
-began with, so that a run that was stopped goes on. AP is that of `--split` (test), by the torch
-form; calibration pictures are of the training split. Times are ONNX Runtime's, one thread, batch
-1, fp32 and int8 in turns.
+Every row is remembered in `--rows` (`benchmarks/results/quantize.json`) for these weights, split
+and number of pictures, so that a run that was stopped goes on. AP is that of `--split` (test), by
+the torch form; calibration pictures are of the training split. Times are ONNX Runtime's, one
+thread, batch 1, fp32 and int8 in turns.
 """
 
 import argparse
@@ -138,6 +138,7 @@ def main() -> None:
     parser.add_argument("--split", default="test")
     parser.add_argument("--split-train", default="trainval")
     parser.add_argument("--images", type=int, default=32)
+    parser.add_argument("--rows", type=Path, default=RESULTS / "quantize.json", help="remembered")
     parser.add_argument("--epochs", type=float, default=0.0)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--only", nargs="*", help="names of rows, as they are printed")
@@ -147,7 +148,7 @@ def main() -> None:
     detector = Detector.load(asked.run)
     bench = _bench(detector, asked)
     images = bench.calibration_images(detector, asked.images)
-    rows = Rows(RESULTS / "quantize.json", fingerprint(detector))
+    rows = Rows(asked.rows, f"{fingerprint(detector)} {asked.split} {asked.images}")
     rows.only = asked.only
     rows("fp32", lambda: scores(detector, asked.data, asked.split))
     for name, step in {**AFTER_TRAINING, **FILES}.items():

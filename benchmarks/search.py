@@ -27,7 +27,6 @@ def cases(given: Given) -> dict[str, tuple[Any, ...]]:
             {
                 "prune": {
                     "macs": 0.5,
-                    "ratios": "uniform",
                     "fine_tune": {"epochs": given.epochs},
                 }
             }

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from compress_data import tiny_detector, write_squares
+import numpy as np
 import pytest
 from tiny_training import TINY
 import torch
@@ -317,3 +318,11 @@ def test_a_target_in_milliseconds_is_measured_and_met(tmp_path):
 @dataclass
 class Told:
     median: float
+
+
+@pytest.mark.parametrize("name", ["separable, SE", "grouped, HGNet", "partial, focus"])
+def test_lasso_ranks_what_no_plain_convolution_reads_by_its_own_kernels(name):
+    detector = lively(CONFIGS[name])
+    groups = find_groups(detector)
+    scores = Lasso(num_images=2).scores(detector, groups, Images())
+    assert all(np.isfinite(own).all() for own in scores)

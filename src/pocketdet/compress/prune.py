@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from pocketdet.compress.channels.lasso import Reconstruction
+from pocketdet.compress.channels.lasso import Lasso, Reconstruction
 from pocketdet.compress.channels.ratios import (
     Choose,
     Limits,
@@ -15,7 +15,7 @@ from pocketdet.compress.channels.ratios import (
     uniform,
 )
 from pocketdet.compress.channels.removal import prove_equal, without_units
-from pocketdet.compress.channels.scores import ChannelScore, Magnitude
+from pocketdet.compress.channels.scores import ChannelScore
 from pocketdet.compress.channels.units import ChannelGroups, Unit, find_groups
 from pocketdet.compress.fine_tuning import FineTuning
 from pocketdet.compress.in_float import check_in_float
@@ -41,7 +41,7 @@ class Prune:
 
     How
     - `score`: what tells channels that matter from others;
-    - `ratios`: "ranked" compares all layers' channels, "uniform" takes the same share of each;
+    - `ratios`: "uniform" takes the same share of each layer, "ranked" compares them all;
     - `least_share`: what stays of every layer in any case; `multiple`: channels stay in multiples
       of it (runtimes work on 4 or 8 at once);
     - `reconstruct`: refit what reads removed channels, before fine-tuning (None: do not);
@@ -54,11 +54,11 @@ class Prune:
     macs: float | None = None
     milliseconds: float | None = None
     layers: Mapping[str, float] = field(default_factory=dict[str, float])
-    score: ChannelScore = Magnitude()
-    ratios: Literal["ranked", "uniform"] = "ranked"
+    score: ChannelScore = Lasso()
+    ratios: Literal["ranked", "uniform"] = "uniform"
     least_share: float = 0.1
     multiple: int = 1
-    reconstruct: Reconstruction | None = None
+    reconstruct: Reconstruction | None = Reconstruction()
     stages: int = 1
     fine_tune: FineTuning = FineTuning(epochs=10.0)
 

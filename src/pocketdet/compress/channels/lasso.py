@@ -1,7 +1,6 @@
 """Channels by what the next layer needs, and next layers that make do with them."""
 
 from dataclasses import dataclass
-from math import nan
 from typing import Any
 import warnings
 
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pocketdet.compress.channels.readers import reading_convolutions, sampled_inputs
-from pocketdet.compress.channels.scores import Scores
+from pocketdet.compress.channels.scores import Magnitude, Scores
 from pocketdet.compress.channels.units import ChannelGroups, Group, Unit
 from pocketdet.compress.workbench import Workbench
 from pocketdet.model import Detector
@@ -29,8 +28,9 @@ class Lasso:
     channel's score is the penalty at which it comes in, so that any number of channels left is
     the selection of one penalty. Samples are `places` of each of `num_images` training images.
 
-    A group that no ungrouped convolution reads is left as it is. With `reconstruct` of `Prune` this
-    is the paper's method, but for its layers being refitted together instead of in turn.
+    A group that no ungrouped convolution reads goes by the norm of its own kernels (`Magnitude`).
+    With `reconstruct` of `Prune` this is the paper's method, but for its layers being refitted
+    together instead of in turn.
     """
 
     num_images: int = 32
@@ -41,10 +41,12 @@ class Lasso:
         inputs = sampled_inputs(
             detector, readers, bench, num_images=self.num_images, places=self.places
         )
+        norms = Magnitude().scores(detector, groups, bench)
         scores: Scores = []
         for done, group in enumerate(groups.groups):
             bench.progress("selecting channels", done, len(groups.groups))
-            scores.append(_entries(_gram(group, readers, inputs), len(group)))
+            gram = _gram(group, readers, inputs)
+            scores.append(norms[done] if gram is None else _entries(gram))
         return scores
 
 
@@ -73,10 +75,8 @@ def _term(unit: Unit, name: str, reader: nn.Conv2d, inputs: Tensor) -> Tensor:
     return inputs[:, places].flatten(1) @ weight.T
 
 
-def _entries(gram: NDArray[np.float64] | None, number: int) -> NDArray[np.float64]:
+def _entries(gram: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give the penalty at which each unit comes into the LASSO path; later is less."""
-    if gram is None:
-        return np.full(number, nan)
     from sklearn.linear_model import lars_path_gram
 
     path: Any = lars_path_gram

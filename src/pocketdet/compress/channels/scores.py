@@ -39,6 +39,16 @@ class Magnitude:
         )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Known:
+    """Scores that were found before, for a detector that is pruned more than once."""
+
+    entries: Scores
+
+    def scores(self, detector: Detector, groups: ChannelGroups, bench: Workbench) -> Scores:
+        return self.entries
+
+
 @dataclass(frozen=True, kw_only=True)
 class BNScale:
     """The absolute scale of the batch norms behind a channel (Liu et al. 2017, arXiv 1708.06519).

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 import json
-from typing import Any
+from typing import Any, Literal
 
-from pocketdet.compress.channels.scores import ChannelScore, Magnitude
+from pocketdet.compress.channels.lasso import Lasso, Reconstruction
+from pocketdet.compress.channels.scores import ChannelScore
 from pocketdet.compress.fine_tuning import FineTuning
 from pocketdet.compress.in_float import check_in_float
 from pocketdet.compress.planning.scan import Point, Route, Scan, routes_to
@@ -40,7 +41,7 @@ class Plan:
     - `milliseconds`: measured, of one picture in the workbench's runtime;
     - `lose`: AP points that may be lost on the validation split;
     - `shares`: of the multiply-accumulates, tried in the scan, from high to low;
-    - `quantise`: whether that may be used; `score`: of channels, as in `Prune`;
+    - `quantise`: whether that may be used; `score`, `ratios`, `reconstruct`: as in `Prune`;
     - `try_out`: the fine-tuning of each trial of the scan, `fine_tune`: that of the plan.
 
     Steps are tried alone, the plan is made of what they brought (`plan.json`, before anything is
@@ -52,7 +53,9 @@ class Plan:
     lose: float = 1.0
     shares: tuple[float, ...] = (0.75, 0.5, 0.3)
     quantise: bool = True
-    score: ChannelScore = Magnitude()
+    score: ChannelScore = Lasso()
+    ratios: Literal["ranked", "uniform"] = "uniform"
+    reconstruct: Reconstruction | None = Reconstruction()
     try_out: FineTuning = FineTuning(epochs=1.0)
     fine_tune: FineTuning = FineTuning(epochs=10.0)
 
@@ -82,7 +85,7 @@ class Plan:
         trials = {1.0: detector}
         for place, share in enumerate(sorted(self.shares, reverse=True)):
             bench.progress("trying each step alone", place, len(self.shares) + 1)
-            step = Prune(macs=share, score=self.score, fine_tune=self.try_out)
+            step = self._pruning(share, self.try_out)
             trials[share] = step.apply(detector, bench.inside(f"try {share:g}")).detector
         timed = {f"{share:g}": trial for share, trial in trials.items()}
         quantised = None
@@ -106,6 +109,15 @@ class Plan:
             quantised=Point(macs=1.0, ap=ap, milliseconds=times["quantised"]),
         )
 
+    def _pruning(self, macs: float, length: FineTuning) -> Prune:
+        return Prune(
+            macs=macs,
+            score=self.score,
+            ratios=self.ratios,
+            reconstruct=self.reconstruct,
+            fine_tune=length,
+        )
+
     def _performed(
         self, detector: Detector, routes: Sequence[Route], scan: Scan, bench: Workbench
     ) -> tuple[_Done | None, list[_Done]]:
@@ -127,7 +139,7 @@ class Plan:
         current = detector
         aps: list[tuple[str, float]] = []
         if route.macs is not None:
-            step = Prune(macs=route.macs, score=self.score, fine_tune=self.fine_tune)
+            step = self._pruning(route.macs, self.fine_tune)
             if not route.quantise:
                 step = replace(step, macs=None, milliseconds=self.milliseconds)
             current = step.apply(current, own).detector

@@ -7,8 +7,9 @@ from hashlib import sha256
 from shutil import rmtree
 from typing import Any
 
+from pocketdet.compress.channels.lasso import Lasso, Reconstruction
 from pocketdet.compress.channels.ratios import Limits
-from pocketdet.compress.channels.scores import ChannelScore, Magnitude
+from pocketdet.compress.channels.scores import ChannelScore, Known
 from pocketdet.compress.channels.units import find_groups
 from pocketdet.compress.figures import checkpoint_bytes
 from pocketdet.compress.fine_tuning import FineTuning
@@ -44,7 +45,7 @@ class Search:
     - `sampler`: what proposes the next trial; `trials`: how many, those of other processes counted;
     - `patience`: stop after so many trials without a better one (None: never);
     - `per`: one share for each "part" (stem, each stage, neck, …) or for each "layer";
-    - `score`, `least_share`, `multiple`: as in `Prune`;
+    - `score`, `reconstruct`, `least_share`, `multiple`: as in `Prune`;
     - `try_out`: the fine-tuning of a trial, `fine_tune`: of the winner;
     - `study`: a file or a database's URL where processes meet; None: a file of this step's own.
 
@@ -59,7 +60,8 @@ class Search:
     trials: int = 30
     patience: int | None = None
     per: Per = "part"
-    score: ChannelScore = Magnitude()
+    score: ChannelScore = Lasso()
+    reconstruct: Reconstruction | None = Reconstruction()
     least_share: float = 0.1
     multiple: int = 1
     try_out: FineTuning = FineTuning(epochs=0.5)
@@ -163,7 +165,7 @@ class Search:
         length: FineTuning,
     ) -> StepResult:
         """Prune, train on and quantise by a trial's numbers, or one of these."""
-        result = self._pruned(detector, bench, space.shares(numbers), length)
+        result = self._pruned(detector, bench, space, numbers, length)
         if self.bits is None:
             return result
         bits = space.layer_bits(result.detector, numbers)
@@ -173,14 +175,20 @@ class Search:
         return replace(result, detector=held)
 
     def _pruned(
-        self, detector: Detector, bench: Workbench, shares: Mapping[str, float], length: FineTuning
+        self,
+        detector: Detector,
+        bench: Workbench,
+        space: JointSpace,
+        numbers: Sequence[float],
+        length: FineTuning,
     ) -> StepResult:
-        if not shares:
+        if space.channels is None:
             tuned = bench.fine_tune(detector, length, name="fine-tuning")
             return StepResult(detector=tuned)
         step = Prune(
-            layers=shares,
-            score=self.score,
+            layers=space.shares(numbers),
+            score=Known(entries=space.channels.scores),
+            reconstruct=self.reconstruct,
             least_share=self.least_share,
             multiple=self.multiple,
             fine_tune=length,
