@@ -30,6 +30,14 @@ class TwoHeads(nn.Module):
         return deltas, logits.reshape(len(images), -1, 1 + NUM_CLASSES)
 
 
+class WithAuxiliary(TwoHeads):
+    """The same with an auxiliary classifier, of which `perfect` knows nothing."""
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
+        deltas, logits = super().forward(images)
+        return deltas, logits, 0.5 * logits
+
+
 def of_samples(loss: Loss, *, order: Callable[[list[int]], list[int]] = list):
     """The loss of a model and images: image n shows the n-th sample."""
 
@@ -80,11 +88,15 @@ def by_overlap(outputs: Outputs, targets: list[Outputs], *, change=lambda boxes:
 
 
 def result_of(
-    check: str, loss: Callable[..., Tensor], *, pipeline: DetectionPipeline | None = SOUND
+    check: str,
+    loss: Callable[..., Tensor],
+    *,
+    pipeline: DetectionPipeline | None = SOUND,
+    network: type[TwoHeads] = TwoHeads,
 ) -> Result:
     torch.manual_seed(0)
     images = torch.stack([SOUND.preprocess(s.image) for s in SOUND.samples[:4]])  # type: ignore[misc]
-    report = examine(TwoHeads(), images, training_loss=loss, pipeline=pipeline, only=[check])
+    report = examine(network(), images, training_loss=loss, pipeline=pipeline, only=[check])
     return report.results[0]
 
 

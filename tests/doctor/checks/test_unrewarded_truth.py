@@ -2,6 +2,7 @@ from inline_snapshot import snapshot
 import pytest
 from small_losses import (
     Outputs,
+    WithAuxiliary,
     by_overlap,
     classes_of,
     findings_of,
@@ -112,6 +113,16 @@ def test_sound_losses_are_clear(loss) -> None:
 
 def test_a_loss_that_asks_image_by_image_is_clear() -> None:
     assert findings_of(CHECK, image_by_image) == []
+
+
+@pytest.mark.parametrize(("sound", "outcome"), [(True, "clear"), (False, "found")])
+def test_auxiliary_outputs_that_perfect_does_not_state_are_left_alone(sound, outcome) -> None:
+    def loss(outputs: tuple[Tensor, ...], targets: list[Outputs]) -> Tensor:
+        main = multibox if sound else without_variances
+        return main(outputs[:2], targets) + classes_of(outputs[2], targets)
+
+    result = result_of(CHECK, of_samples(loss), network=WithAuxiliary)
+    assert result.outcome == outcome, result.reason
 
 
 def test_a_loss_of_other_boxes_is_not_judged() -> None:

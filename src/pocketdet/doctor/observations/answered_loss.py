@@ -103,12 +103,18 @@ class AnsweredLoss:
     def joined(self, singles: Sequence[Any]) -> Any:
         """Join outputs of one image each, as `perfect` gives them, to outputs like the network's.
 
-        Raises `NotObservable` where they are not of the same form.
+        Outputs that `perfect` does not state, such as those of auxiliary heads, stay the network's
+        own. Raises `NotObservable` where what it states is not of the same form.
         """
         parts = [dict(tensors_in(one)) for one in singles]
+        if not any(path in part for path, _ in tensors_in(self.own) for part in parts):
+            raise NotObservable("`perfect` gives no outputs of the form of the network's")
         made: list[Tensor] = []
         for path, own in tensors_in(self.own):
             each = [part.get(path) for part in parts]
+            if all(e is None for e in each):
+                made.append(own.clone())
+                continue
             fitting = [e for e in each if e is not None and e.ndim == own.ndim]
             if len(fitting) < len(each):
                 raise NotObservable("`perfect` gives no outputs of the form of the network's")
