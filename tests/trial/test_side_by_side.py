@@ -9,8 +9,9 @@ import sys
 import time
 
 import pytest
-from small_trial import small_settings, small_trial
+from small_trial import SMALL, small_settings, small_trial
 
+from pocketdet import load_config
 from pocketdet.trial import Job, SideBySide, Steps, run_trial
 
 SCRIPT = Path(__file__).with_name("run_side_by_side.py")
@@ -44,6 +45,39 @@ def test_side_by_side_is_the_same_in_the_same_order_and_processes_are_kept(
         alone = run_trial(trial, folder=tmp_path / "alone", data=data, device="cpu")
         assert [row["loss"] for row in result.history] == [row["loss"] for row in alone.history]
         assert result.figures == pytest.approx(alone.figures, abs=0, nan_ok=True)
+
+
+PART = """\
+from dataclasses import dataclass
+from torch import nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Itself:
+    def build(self, channels):
+        return nn.Identity()
+"""
+
+
+@pytest.mark.slow
+def test_parts_beside_a_config_file_are_found_by_the_processes_too(source, data, tmp_path) -> None:
+    (tmp_path / "my_folder").mkdir()
+    (tmp_path / "my_folder" / "parts_beside.py").write_text(PART)
+    (tmp_path / "my_folder" / "own.yaml").write_text("attention: parts_beside:Itself\n")
+    own = load_config(tmp_path / "my_folder" / "own.yaml").attention
+    assert str(tmp_path / "my_folder") not in sys.path
+    trials = [
+        small_trial(
+            source,
+            replace(SMALL, attention=own),
+            steps=Steps(total=10, warmup=2),
+            settings=small_settings(seed=seed),
+        )
+        for seed in range(2)
+    ]
+    with SideBySide(devices=("cpu", "cpu"), data=data) as machines:
+        results = machines.run([Job(trial, tmp_path / "trials") for trial in trials])
+    assert [result.num_steps for result in results] == [10, 10]
 
 
 @pytest.mark.slow

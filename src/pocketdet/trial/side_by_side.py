@@ -8,6 +8,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 import os
 from pathlib import Path
+import pickle
 import signal
 import sys
 from threading import Thread
@@ -21,7 +22,7 @@ from pocketdet.training_data import DataSource
 from pocketdet.trial.data import TrialData, open_trial_data
 from pocketdet.trial.result import TrialResult
 from pocketdet.trial.run import run_trial
-from pocketdet.trial.trial import Trial
+from pocketdet.trial.trial import Trial, own_folders
 
 TELL_EVERY = 0.5
 """Seconds between two words about how far a training is."""
@@ -131,7 +132,10 @@ class SideBySide:
 def _give_next(worker: _Worker, waiting: list[int], jobs: Sequence[Job]) -> None:
     worker.place = waiting.pop(0) if waiting else None
     if worker.place is not None:
-        worker.pipe.send(jobs[worker.place])
+        job = jobs[worker.place]
+        folders = own_folders(job.trial.config, *job.trial.like)
+        # Parts of the user's own can be unpickled only once their folders are known.
+        worker.pipe.send((folders, pickle.dumps(job)))
 
 
 def _heard(worker: _Worker) -> float:
@@ -170,14 +174,16 @@ def _work(pipe: Connection, device: str, path: list[str], threads: int) -> None:
     """Run jobs until the pipe ends; the parent's Ctrl-C is the parent's to answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
-    sys.path[:] = path  # Where the user's own parts were found.
+    sys.path[:] = path
     torch.set_num_threads(threads)
     while True:
         try:
-            job: Job = pipe.recv()
+            folders, packed = pipe.recv()
         except EOFError:
             return
         try:
+            sys.path += [folder for folder in folders if folder not in sys.path]
+            job: Job = pickle.loads(packed)
             data = _opened(job.trial.source)
             watch = _Watch(pipe.send)
             run_trial(job.trial, folder=job.folder, data=data, device=device, watch=watch)

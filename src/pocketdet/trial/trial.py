@@ -120,17 +120,29 @@ class Trial:
 
 def own_parts(*configs: DetectorConfig) -> dict[str, str]:
     """Give a hash of the source file of every module that a config has parts from, not ours."""
+    return {
+        name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for name, file in sorted(_own_files(*configs).items())
+    }
+
+
+def own_folders(*configs: DetectorConfig) -> list[str]:
+    """Give the folders in which another process finds the modules of parts that are not ours."""
+    found = {
+        str(file.parents[name.count(".") + (file.name == "__init__.py")])
+        for name, file in _own_files(*configs).items()
+    }
+    return sorted(found)
+
+
+def _own_files(*configs: DetectorConfig) -> dict[str, Path]:
     modules = {kind.__module__ for config in configs for kind in _kinds(config)}
     files = {
         name: getattr(sys.modules[name], "__file__", None)
         for name in modules
         if name.partition(".")[0] != "pocketdet"
     }
-    return {
-        name: hashlib.sha256(Path(file).read_bytes()).hexdigest()
-        for name, file in sorted(files.items())
-        if file is not None
-    }
+    return {name: Path(file).resolve() for name, file in files.items() if file is not None}
 
 
 def _kinds(value: Any) -> Iterator[type]:
