@@ -59,7 +59,7 @@ def _draw_losses(
         config = space.make(one.changes)
         verdict = one.judgement.verdict.value
         width = 2.2 if one is opening else 1.0
-        label = f"altered: {verdict}" if one is opening else None
+        label = f"{_whole(opening)}: {verdict}" if one is opening else None
         _draw_loss(axes, training, config, steps, color=COLOURS[verdict], lw=width, label=label)
     _draw_loss(
         axes, training, training.healthy, steps, color="black", lw=2.2, label="the healthy end"
@@ -88,7 +88,11 @@ def _draw_places(axes: Any, judged: Sequence[Asked]) -> None:
         if place is None:
             place = 1.0 if one.judgement.is_faulty else 0.0
         axes.errorbar([place], [height], xerr=[error], fmt="o", capsize=3, color=COLOURS[verdict])
-    axes.set_yticks(range(len(judged)), [_names(one) for one in judged], fontsize=7)
+    axes.set_yticks(
+        range(len(judged)),
+        [_whole(one) if one is opening else _names(one) for one in judged],
+        fontsize=7,
+    )
     axes.invert_yaxis()
     axes.axvline(opening.judgement.measured.get("limit", 0.5), color="grey", lw=0.8, ls=":")
     axes.set_xticks([0, 1], ["healthy", "faulty"])
@@ -102,6 +106,10 @@ def _measure(opening: Asked) -> str:
     if "signal" in found:
         return f"judged by {found['signal']} after {found['steps']} steps"
     return f"judged by divergence within {found['steps']} steps"
+
+
+def _whole(opening: Asked) -> str:
+    return "the altered end" if opening.round == 1 else "the rest"
 
 
 def _names(one: Asked) -> str:

@@ -80,7 +80,6 @@ def run_module_bisect(
         altered_config=None,
         stopped=stopped,
         scales=tuple(training.scales) if training else (),
-        minutes=clock.minutes,
     )
     if request.judge in ("doctor", "both") or request.ask_doctor:
         result = with_findings(result, ModuleDoctorJudge(space.ends, loss=loss).errors, space)

@@ -33,6 +33,7 @@ def page(data: Mapping[str, Any], *, curves: bytes | None, mended: str | None) -
         *_guilty(data),
         *_mended(mended),
         *_findings(_not_shown(data)),
+        *_changes(data),
         "<h2>Judgements</h2>",
         _table(data["judgements"]),
     ]
@@ -101,13 +102,25 @@ def _finding(finding: Mapping[str, Any]) -> str:
 
 def _table(judgements: Sequence[Mapping[str, Any]]) -> str:
     rows = [
-        f"<tr><td>{place}</td><td>{one['round']}</td><td>{_codes(one['changes'])}</td>"
+        f"<tr><td>{place}</td><td>{one['round']}</td><td>{_named(one)}</td>"
         f'<td class="{one["verdict"]}">{one["verdict"]}</td><td>{escape(one["why"])}</td>'
         f'<td class="number">{one["seconds"]:.0f}</td></tr>'
         for place, one in enumerate(judgements, start=1)
     ]
     head = "".join(f"<th>{name}</th>" for name in ("", "round", "changes", "verdict", "why", "s"))
     return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+
+
+def _named(judgement: Mapping[str, Any]) -> str:
+    """Name the changes by their fields; what changes there shows on hovering."""
+    pairs = zip(judgement["fields"], judgement["changes"], strict=True)
+    named = [f'<code title="{escape(text)}">{escape(field)}</code>' for field, text in pairs]
+    return " ".join(named) or "none"
+
+
+def _changes(data: Mapping[str, Any]) -> Iterable[str]:
+    if data["judgements"]:
+        yield f"<h2>Changes</h2><p>{_codes(data['judgements'][0]['changes'])}</p>"
 
 
 def _codes(texts: Sequence[str]) -> str:

@@ -177,7 +177,6 @@ def run_bisect(
             altered_config=altered,
             stopped=stopped,
             scales=tuple(judges.training.scales) if judges.training else (),
-            minutes=clock.minutes,
         )
         doctor = judges.doctor
         if request.ask_doctor and doctor is None and result.is_faulty:

@@ -44,7 +44,6 @@ class BisectResult:
     altered_config: DetectorConfig | None
     stopped: str
     scales: tuple[Scale, ...]
-    minutes: float
     findings: Findings = ()
     findings_of: tuple[Findings, ...] = ()
 
@@ -62,6 +61,11 @@ class BisectResult:
     @property
     def _findings_of(self) -> tuple[Findings, ...]:
         return self.findings_of or ((),) * len(self.progress.found)
+
+    @property
+    def minutes(self) -> float:
+        """How long judging took, over all interruptions."""
+        return sum(one.judgement.seconds for one in self.progress.asked) / 60
 
     def to_data(self) -> dict[str, Any]:
         """Give it as plain data that JSON can hold."""
@@ -89,6 +93,7 @@ class BisectResult:
             "judgements": [
                 {
                     "round": one.round,
+                    "fields": [change.field for change in one.changes],
                     "changes": [str(change) for change in one.changes],
                     **one.judgement.to_data(),
                 }
