@@ -187,3 +187,37 @@ def test_the_doctors_finding_stands_beside_the_guilty_set_that_it_is_about() -> 
     assert "base: b.yaml" in beside
     assert "dead-part" not in besides
     assert "loud-part" in besides
+
+
+def test_ctrl_c_hands_back_the_smallest_set_so_far_and_the_same_command_goes_on(
+    scenes: Path,
+    configs: tuple[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Interrupted(ByName):
+        left = 2
+
+        def __call__(self, subject: DetectorConfig) -> Judgement:
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+            return super().__call__(subject)
+
+    judge = Interrupted()
+    judges = Judges(judge=judge, training=None, doctor=None)
+    monkeypatch.setattr(request_file, "make_judges", lambda *_: judges)
+    command = ["bisect", *configs, "--data", str(scenes), "--out", str(tmp_path / "out")]
+    with pytest.raises(SystemExit):
+        app(command)
+    said = capsys.readouterr().out
+    assert "Not complete: it was stopped." in said
+    assert "The smallest faulty set so far:" in said
+    judge.left = 99
+    with pytest.raises(SystemExit):
+        app([*command, "--json"])
+    document = json.loads(capsys.readouterr().out)
+    assert document["complete"]
+    assert [one["fields"] for one in document["judgements"]][-1]
+    assert document["guilty"][0]["changes"][0]["field"] == "attention[stage3]"
