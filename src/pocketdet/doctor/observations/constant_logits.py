@@ -1,6 +1,6 @@
 """What the training loss would be if the classifying heads said one constant everywhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 import math
 
@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from pocketdet.doctor.missing import NotObservable
-from pocketdet.doctor.trace import Op, Run, Trace, lockstep
+from pocketdet.doctor.trace import Op, Run, Trace
 from pocketdet.doctor.trace.origin import makers
+from pocketdet.doctor.trace.replay import Fork, forked
 
 OF_SIGMOIDS = frozenset(
     {
@@ -19,6 +20,7 @@ OF_SIGMOIDS = frozenset(
 )  # fmt: skip
 OF_SOFTMAXES = frozenset({"_softmax", "_log_softmax"})
 LAYERS = frozenset({"convolution", "addmm", "mm", "linear", "add", "add_"})
+Group = tuple[list[Op], tuple[float | None, ...]]  # the heads, and what they are let say
 CHANCES = (0.5, 0.1, 0.01, 0.001)  # that sigmoids are let say everywhere
 
 
@@ -43,14 +45,14 @@ def constant_logits(training_trace: Trace) -> tuple[ConstantLogits, ...]:
     """Replay the loss with constants, for the sigmoids and for the softmaxes that it takes."""
     if [v.numel for v in training_trace.outputs.values()] != [1]:
         raise NotObservable("the loss is not one number")
-    found: list[ConstantLogits] = []
-    for names, chances in ((OF_SIGMOIDS, CHANCES), (OF_SOFTMAXES, (None,))):
-        heads = _heads(training_trace, names)
-        if heads:
-            found.append(_replayed(training_trace, heads, chances))
-    if not found:
+    groups: list[Group] = [
+        (heads, chances)
+        for names, chances in ((OF_SIGMOIDS, CHANCES), (OF_SOFTMAXES, (None,)))
+        if (heads := _heads(training_trace, names))
+    ]
+    if not groups:
         raise NotObservable("the loss takes no logits of a layer's")
-    return tuple(found)
+    return tuple(_replayed(training_trace, groups))
 
 
 def _heads(trace: Trace, names: frozenset[str]) -> list[Op]:
@@ -66,38 +68,33 @@ def _heads(trace: Trace, names: frozenset[str]) -> list[Op]:
     return [heads[index] for index in sorted(heads)]
 
 
-def _replayed(trace: Trace, heads: list[Op], chances: tuple[float | None, ...]) -> ConstantLogits:
-    changes = [_constant(chance) for chance in chances]
-    runs = [Run(trace)]
-    runs += [Run(trace, changes={head.index: change for head in heads}) for change in changes]
-    after = trace.follows_from([v for head in heads for v in head.outputs])
-    after |= {head.index for head in heads}
-    said: list[Tensor] = []
-
-    def is_shared(op: Op) -> bool:
-        """Compute once what no head decides; a view shared would not see what is written to it."""
-        is_fresh = not op.is_view and not op.is_in_place
-        return op.is_random or (op.index not in after and is_fresh)
-
+def _replayed(trace: Trace, groups: Sequence[Group]) -> Iterator[ConstantLogits]:
+    """Run the record once up to the heads, and from there once for each constant besides."""
+    base = Run(trace)
+    forks = [
+        [
+            Fork(base=base, changes=dict.fromkeys([h.index for h in heads], _constant(c)))
+            for c in chances
+        ]
+        for heads, chances in groups
+    ]
+    changed = {head.index for heads, _ in groups for head in heads}
+    said: dict[int, float] = {}
     try:
-        for op, results in lockstep(trace, runs, shares=is_shared):
-            if op in heads:
-                said.append(results[0][0].detach().double().sigmoid().mean())
-        losses = [float(next(iter(run.outputs(trace).values()))) for run in runs]
-    except (RuntimeError, KeyError, IndexError, StopIteration) as error:
+        for op, results in forked(trace, base, [f for some in forks for f in some], changed):
+            if op.index in changed:
+                said[op.index] = float(results[0].double().sigmoid().mean())
+        start = float(next(iter(base.outputs(trace).values())))
+        losses = [[float(next(iter(f.outputs(trace).values()))) for f in some] for some in forks]
+    except (RuntimeError, KeyError, IndexError, StopIteration, ValueError) as error:
         raise NotObservable("the loss cannot be replayed with other logits") from error
-    tried = list(zip(losses[1:], chances, strict=True))
-    finite = [pair for pair in tried if math.isfinite(pair[0])]
-    if not math.isfinite(losses[0]) or not finite:
-        raise NotObservable("the loss is no finite number")
-    best, chance = min(finite, key=lambda pair: pair[0])
-    return ConstantLogits(
-        heads=tuple(heads),
-        loss=losses[0],
-        best=best,
-        chance=chance,
-        said=float(torch.stack(said).mean()),
-    )
+    for (heads, chances), some in zip(groups, losses, strict=True):
+        finite = [p for p in zip(some, chances, strict=True) if math.isfinite(p[0])]
+        if not math.isfinite(start) or not finite:
+            raise NotObservable("the loss is no finite number")
+        best, chance = min(finite, key=lambda pair: pair[0])
+        mean = sum(said[head.index] for head in heads) / len(heads)
+        yield ConstantLogits(heads=tuple(heads), loss=start, best=best, chance=chance, said=mean)
 
 
 def _constant(chance: float | None) -> Callable[[Tensor], Tensor]:

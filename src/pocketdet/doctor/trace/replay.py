@@ -102,6 +102,67 @@ class Run:
         }
 
 
+class Fork(Run):
+    """A run that parts from another one: what it did not make itself is looked up there.
+
+    Only the operators of `with_what_is_written_to` may be stepped, each before the base's own step.
+    """
+
+    def __init__(self, *, base: Run, changes: Mapping[int, Change]) -> None:
+        self.base = base
+        self.changes = changes
+        self.tensors = {}
+
+    def step(self, op: Op, *, shared: tuple[Tensor, ...] | None = None) -> tuple[Tensor, ...]:
+        """Run one operator on what this run made, and on the base's where it made nothing."""
+        for value in op.inputs:
+            if value.slot not in self.tensors:
+                tensor = self.base.tensors[value.slot]
+                self.tensors[value.slot] = tensor.clone() if op.is_in_place else tensor
+        return super().step(op, shared=shared)
+
+
+@torch.no_grad()
+def forked(
+    trace: Trace, base: Run, forks: list[Fork], changed: set[int]
+) -> Iterator[tuple[Op, tuple[Tensor, ...]]]:
+    """Run a trace once up to the operators that forks change, and from there once for each fork.
+
+    Gives each operator with the base's results. Random operators give all what they gave the base.
+    """
+    after = trace.follows_from([v for index in changed for v in trace.ops[index].outputs])
+    after = with_what_is_written_to(trace, changed | after)
+    last_read = last_reads(trace)
+    for op in trace.forward_ops:
+        parting = forks if op.index in after else []
+        if op.is_random or op.index in changed:
+            results = base.step(op)
+            for fork in parting:
+                fork.step(op, shared=results)
+        else:  # what the base overwrites must be read before
+            for fork in parting:
+                fork.step(op)
+            results = base.step(op)
+        yield op, results
+        for slot in last_read.get(op.index, ()):
+            for run in (base, *forks):
+                run.tensors.pop(slot, None)
+
+
+def with_what_is_written_to(trace: Trace, parting: set[int]) -> set[int]:
+    """Give operators, with those that made what they overwrite and all that shares its memory."""
+    found = set(parting)
+    waiting = [trace.ops[index] for index in parting if trace.ops[index].is_in_place]
+    while waiting:
+        for value in waiting.pop().inputs:
+            maker = value.producer
+            if maker is not None and maker.index not in found and not maker.is_backward:
+                found.add(maker.index)
+                if maker.is_in_place or maker.is_view:
+                    waiting.append(maker)
+    return found
+
+
 def last_reads(trace: Trace) -> dict[int, list[int]]:
     """Give the slots that may be dropped after an operator, by its index."""
     kept = {value.slot for value in trace.outputs.values()}
