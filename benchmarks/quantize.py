@@ -27,6 +27,7 @@ import onnxruntime
 import torch
 
 from pocketdet.compress.fingerprint import fingerprint
+from pocketdet.compress.origin import read_origin
 from pocketdet.compress.quantize import Quantize
 from pocketdet.compress.quantize.quantize import calibrated
 from pocketdet.compress.workbench import Workbench
@@ -38,7 +39,6 @@ from pocketdet.model.quantized import QuantizedDetector
 from pocketdet.model.quantized.onnx_form import onnx_form
 from pocketdet.model.saved_detector import detector_to_data
 from pocketdet.train.distributed import World
-from pocketdet.train.settings import TrainSettings
 from pocketdet.training_data import DataSource, open_training_data
 
 RESULTS = Path(__file__).parent / "results"
@@ -140,6 +140,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=32)
     parser.add_argument("--rows", type=Path, default=RESULTS / "quantize.json", help="remembered")
     parser.add_argument("--epochs", type=float, default=0.0)
+    parser.add_argument("--rate", type=float, nargs="*", help="learning rates of that training")
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--only", nargs="*", help="names of rows, as they are printed")
     parser.add_argument("--write", action="store_true")
@@ -158,11 +159,11 @@ def main() -> None:
                 calibrated(detector, images, step=step), asked.data, asked.split
             ),
         )
-    if asked.epochs:
-        step = Quantize(images=asked.images, epochs=asked.epochs, lose=None)
+    for rate in (asked.rate or (None,)) if asked.epochs else ():
+        step = Quantize(images=asked.images, epochs=asked.epochs, learning_rate=rate, lose=None)
         rows(
-            f"int8, trained {asked.epochs:g} epochs",
-            lambda: scores(step.apply(detector, bench).detector, asked.data, asked.split),
+            f"int8, trained {asked.epochs:g} epochs" + (f" at {rate:g}" if rate else ""),
+            lambda step=step: scores(step.apply(detector, bench).detector, asked.data, asked.split),
         )
     rows(
         "ONNX Runtime",
@@ -184,7 +185,7 @@ def _bench(detector: Detector, asked: argparse.Namespace) -> Workbench:
     return Workbench(
         folder=folder,
         data=open_training_data(source, world=World(), progress=silent, classes=detector.classes),
-        settings=TrainSettings(batch_size=8, learning_rate=0.04, num_workers=0),
+        settings=replace(read_origin(asked.run).settings, num_workers=0),
         scores_file=folder / "scores.json",
     )
 

@@ -11,10 +11,14 @@ from small_bench import tiny_bench
 
 from pocketdet.compress import FineTuning
 from pocketdet.compress.catalogue import steps_from_data
+from pocketdet.compress.channels.ratios import Limits, uniform
+from pocketdet.compress.channels.scores import Magnitude
+from pocketdet.compress.channels.units import find_groups
 from pocketdet.compress.command import CompressOptions, start_or_resume
 from pocketdet.compress.latency import Latency
 from pocketdet.compress.planning import Plan, Target, read_target
 from pocketdet.compress.planning.scan import Point, Scan, routes_to
+from pocketdet.compress.prune import for_milliseconds
 from pocketdet.compress.workbench import Workbench
 from pocketdet.data.progress import silent
 from pocketdet.model import Detector
@@ -142,6 +146,29 @@ def test_a_detector_that_is_fast_enough_stays(tmp_path: Path):
     result = plan(1.5, lose=1.0).apply(detector, bench(tmp_path))
     assert result.detector is detector
     assert "already" in result.given_up[0]
+    assert not list((tmp_path / "work").glob("try*"))  # said before anything was tried
+
+
+class _Drifting(_Scored):
+    """The same on a machine that is half as fast at each measurement as at the one before."""
+
+    def latencies(
+        self, detectors: Mapping[str, Detector], *, rounds: int = 30
+    ) -> dict[str, Latency]:
+        place = self.folder / "slower"
+        slower = float(place.read_text()) if place.is_file() else 1.0
+        place.write_text(str(2 * slower))
+        found = super().latencies(detectors)
+        return {name: replace(one, median=slower * one.median) for name, one in found.items()}
+
+
+def test_a_slow_moment_does_not_look_like_a_slow_detector(tmp_path: Path):
+    groups, own = find_groups(tiny_detector()), _Drifting(**vars(tiny_bench(tmp_path)))
+    scores = Magnitude().scores(tiny_detector(), groups, own)
+    choose = uniform(groups, scores, Limits())
+    target = 0.6 * bench_cost()
+    goal = for_milliseconds(tiny_detector(), groups, choose, own, target)
+    assert 0.5 < goal / groups.macs([]) <= 0.6
 
 
 def test_a_target_out_of_reach_says_what_could_be_reached(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any, Literal
 
 from pocketdet.compress.channels.lasso import Lasso, Reconstruction
@@ -139,15 +140,18 @@ def for_milliseconds(
 ) -> float:
     """Find MACs that take at most the target: measure, correct by the ratio, measure again.
 
-    The detector itself is timed in turn with each trial, so that a slow moment of the machine
-    does not look like a slow detector. Raises `ValueError` where even the least takes longer.
+    The detector itself is timed in turn with each trial, and a trial's time is its ratio to it,
+    times what the detector took in the quietest moment: a slow moment of the machine does not look
+    like a slow detector. Raises `ValueError` where even the least takes longer.
     """
     whole = float(groups.macs([]))
-    goal, best, latency = whole, 0.0, 0.0
+    goal, best, latency, quietest = whole, 0.0, 0.0, inf
     for _ in range(MEASUREMENTS):
         units = choose(strength_for(choose, lambda units: groups.macs(units), goal))
         trial = without_units(detector, groups, units)
-        latency = bench.latencies({"whole": detector, "trial": trial})["trial"].median
+        times = bench.latencies({"whole": detector, "trial": trial})
+        quietest = min(quietest, times["whole"].median)
+        latency = quietest * times["trial"].median / times["whole"].median
         macs = float(groups.macs(units))
         if latency <= target:
             best = max(best, macs)

@@ -70,10 +70,12 @@ class Plan:
     def apply(self, detector: Detector, bench: Workbench) -> StepResult:
         """Scan, plan, perform and measure; see `Step`."""
         check_in_float(detector, self)
+        before = bench.latency(detector).median
+        if before <= self.milliseconds:
+            return _nothing_done(detector, before)
         scan = self._scan(detector, bench)
         if scan.whole.milliseconds <= self.milliseconds:
-            text = f"It takes {scan.whole.milliseconds:.2f} ms already, so nothing was done."
-            return StepResult(detector=detector, given_up=(text,))
+            return _nothing_done(detector, scan.whole.milliseconds)
         routes = routes_to(scan, self.milliseconds)
         if not routes:
             raise ValueError(self._out_of_reach(scan))
@@ -127,14 +129,14 @@ class Plan:
         for route in routes:
             if banned & set(_steps(route)):
                 continue
-            done = self._perform(detector, route, bench)
+            done = self._perform(detector, route, scan, bench)
             if 100 * (scan.whole.ap - done.ap) <= self.lose:
                 return done, undone
             undone.append(done)
             banned.add(_worst(done, scan.whole.ap))
         return None, undone
 
-    def _perform(self, detector: Detector, route: Route, bench: Workbench) -> _Done:
+    def _perform(self, detector: Detector, route: Route, scan: Scan, bench: Workbench) -> _Done:
         own = bench.inside(route.name.replace("%", " percent").replace(",", ""))
         current = detector
         aps: list[tuple[str, float]] = []
@@ -152,7 +154,8 @@ class Plan:
             route=route,
             detector=current,
             aps=tuple(aps),
-            milliseconds=times["planned"].median,
+            # By its ratio to the whole, so that a slow moment does not look like a slow detector.
+            milliseconds=scan.whole.milliseconds * times["planned"].median / times["whole"].median,
         )
 
     def _ended(
@@ -187,6 +190,11 @@ class Plan:
             "for. "
             "Add a lower share to `shares`, or raise the target."
         )
+
+
+def _nothing_done(detector: Detector, milliseconds: float) -> StepResult:
+    text = f"It takes {milliseconds:.2f} ms already, so nothing was done."
+    return StepResult(detector=detector, given_up=(text,))
 
 
 def _keep_plan(routes: Sequence[Route], bench: Workbench) -> None:
