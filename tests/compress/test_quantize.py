@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from pocketdet.cli import app
 from pocketdet.compress.catalogue import steps_from_data, steps_to_data
+from pocketdet.compress.fine_tuning import FineTuning
 from pocketdet.compress.quantize import Quantize
 from pocketdet.compress.quantize.allocation import Option, allocate
 from pocketdet.compress.quantize.bias_correction import correct_biases
@@ -198,6 +199,21 @@ def test_bits_of_a_layer_that_is_not_there_name_the_nearest(
 ) -> None:
     with pytest.raises(ValueError, match=rf"`{field}` must name layers .* mean `stages.1`"):
         replace(Quantize(images=4, lose=None), **{field: {"stage.1": 4}}).apply(detector, bench)
+
+
+def test_training_on_the_grids_goes_on_at_the_rate_at_which_the_run_ended(
+    detector: Detector, bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float | None] = []
+
+    def look(_bench: Workbench, held: Detector, length: FineTuning, *, name: str) -> Detector:
+        rates.append(length.learning_rate)
+        return held
+
+    monkeypatch.setattr(Workbench, "fine_tune", look)
+    Quantize(images=4, lose=None, epochs=1).apply(detector, bench)
+    Quantize(images=4, lose=None, epochs=1, learning_rate=0.5).apply(detector, bench)
+    assert rates == [pytest.approx(0.01 * bench.settings.learning_rate), 0.5]
 
 
 def test_settings_are_written_and_read_back() -> None:

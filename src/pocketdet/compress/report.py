@@ -6,7 +6,11 @@ from typing import Any
 
 from pocketdet.compress.figures import Figures
 
-COLUMNS = ("", "AP", "AP50", "parameters", "M MACs", "file, KB", "ms", "spread", "speed-up")
+COLUMNS = ("", "AP", "AP50", "parameters", "M MACs", "KB", "ms", "p10–p90", "faster")
+
+
+FEW = 12
+"""Decisions of a step that a terminal shows; all are in report.md."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,15 @@ class CompressionReport:
             f"{latency.runs} runs in turn, and their first and last decile."
         )
 
+    @property
+    def short_tables(self) -> dict[str, tuple[list[str], list[tuple[str, ...]]]]:
+        """Give the decisions of steps that made few, by the step's name: heads and rows."""
+        return {
+            step.name: _rows_of(step.said)
+            for step in self.steps
+            if 0 < len(step.said["rows"]) <= FEW
+        }
+
     def to_markdown(self) -> str:
         """Write the page `report.md`."""
         parts = [
@@ -75,10 +88,15 @@ def _cells(name: str, figures: Figures, start: Figures) -> tuple[str, ...]:
         f"{figures.parameters:,}",
         f"{figures.macs / 1e6:.1f}",
         f"{figures.file_bytes / 1024:,.0f}",
-        f"{latency.median:.2f}",
-        f"{latency.p10:.2f}–{latency.p90:.2f}",
+        _short(latency.median),
+        f"{_short(latency.p10)}–{_short(latency.p90)}",
         f"{start.latency.median / latency.median:.2f}×",
     )
+
+
+def _short(milliseconds: float) -> str:
+    """Write a time with three digits."""
+    return f"{milliseconds:.{max(0, 3 - len(str(int(milliseconds))))}f}"
 
 
 def _said(said: Mapping[str, Any]) -> list[str]:
@@ -88,10 +106,14 @@ def _said(said: Mapping[str, Any]) -> list[str]:
     if said["given_up"]:
         parts.append("Given up:\n\n" + "\n".join(f"- {text}" for text in said["given_up"]))
     if said["rows"]:
-        names = list(dict.fromkeys(name for row in said["rows"] for name in row))
-        rows = [tuple(_shown(row.get(name, "")) for name in names) for row in said["rows"]]
-        parts.append(_markdown_table(names, rows))
+        parts.append(_markdown_table(*_rows_of(said)))
     return parts
+
+
+def _rows_of(said: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, ...]]]:
+    names = list(dict.fromkeys(name for row in said["rows"] for name in row))
+    rows = [tuple(_shown(row.get(name, "")) for name in names) for row in said["rows"]]
+    return names, rows
 
 
 def _shown(value: Any) -> str:

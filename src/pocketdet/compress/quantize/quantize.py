@@ -28,6 +28,8 @@ from pocketdet.model.quantized.uniform import check_bits
 
 SCAN_IMAGES = 4
 SCAN_BITS = 4
+SETTLED = 0.01
+"""Of the run's learning rate, for training on the grids (decision 0121)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +51,9 @@ class Quantize:
     How
     - `calibration`, `images`, `percentile`: see `ranges_from`; images of the training split;
     - `bias_correction`: make each channel's mean what it was;
-    - `epochs`, `learning_rate`: of further training on the grids (0: none); `learn_ranges`: the
-      grids' scales learn too, and rest in the last quarter;
+    - `epochs`, `learning_rate`: of further training on the grids (0: none), by default at a
+      hundredth of the run's rate, where a run ends: more undoes what it settled; `learn_ranges`:
+      the grids' scales learn too, and rest in the last quarter;
     - `teacher`: a run that it also learns from meanwhile;
     - `lose`: AP points that may be lost on the validation split; the most sensitive layers go
       back to float, 1, 2, 4, … of them, until no more is (None: never undo).
@@ -242,9 +245,8 @@ class _Quantizing:
         return self._train(held, 0.25 * step.epochs, name)
 
     def _train(self, held: QuantizedDetector, epochs: float, name: str) -> QuantizedDetector:
-        length = FineTuning(
-            epochs=epochs, learning_rate=self.step.learning_rate, teacher=self.step.teacher
-        )
+        rate = self.step.learning_rate or SETTLED * self.bench.settings.learning_rate
+        length = FineTuning(epochs=epochs, learning_rate=rate, teacher=self.step.teacher)
         trained = self.bench.fine_tune(held, length, name=name)
         assert isinstance(trained, QuantizedDetector)
         return trained
