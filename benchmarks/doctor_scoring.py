@@ -13,7 +13,7 @@ COUNTED = ("error", "warning")
 FIRST = 3
 
 NO_GRADIENT = ("unreached-parameter", "parameter-without-gradient", "term-without-gradient")
-DEAD = ("unused-result", "uncalled-module", "lost-input", *NO_GRADIENT)
+DEAD = ("unused-result", "uncalled-module", "unread-channels", "lost-input", *NO_GRADIENT)
 OVER_ONE = ("softmax-over-one", "norm-over-one", "parameter-without-gradient")
 AXES = ("softmax-over-queries", "norm-along-one-side", "norm-over-places", "normed-position")
 WAY_BACK = ("lost-ground-truth", "unreachable-target")
@@ -22,6 +22,8 @@ ROWS = (
     "misplaced-row",
     "scrambled-row",
     "scrambled-head",
+    "scrambled-map",
+    "misread-grid",
     "disagreeing-outputs",
     "shifted-merge",
 )
@@ -36,7 +38,7 @@ MODES = (
     "lost-update",
 )
 LOSS = ("squashed-twice", "unlearnable-batch", "unrewarded-truth")
-RANGE = ("unreachable-target", "unlearnable-batch", "one-sided-output")
+RANGE = ("unreachable-target", "unlearnable-batch", "half-open-chance")
 UNEQUAL = ("parting-from-reference",)
 
 EXPLAINS: dict[str, tuple[str, ...]] = {
@@ -75,7 +77,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "parts that are not registered": (*NOT_HELD, "ignored-mode"),
     "parameters that the optimizer does not hold": (*NOT_HELD, "optimizer-settings"),
     "gradient cut off": (*NO_GRADIENT, "lost-path"),
-    "one part under several names": ("repeated-module",),
+    "one part under several names": ("repeated-module", "shared-statistics"),
     "a path that is lost in a merge": (*DEAD, "lost-path"),
     "parameters frozen by mistake": (*NOT_HELD, "frozen-parameter", "unlearnable-batch"),
     "a loss term without gradient": NO_GRADIENT,

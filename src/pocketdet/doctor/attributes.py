@@ -79,6 +79,26 @@ def is_left_unread(source: SourceLine) -> bool:
     return False
 
 
+def is_rebound(source: SourceLine) -> bool:
+    """Say whether a line keeps a call's result in the name that it was given: `x = act(x)`."""
+    try:
+        tree = ast.parse(Path(source.path).read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return False
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
+            continue
+        if node.lineno <= source.line <= (node.end_lineno or node.lineno):
+            targets = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            parts = [*node.value.args, node.value.func]
+            given = [part.id for part in parts if isinstance(part, ast.Name)]
+            if isinstance(node.value.func, ast.Attribute):
+                held = node.value.func.value
+                given += [held.id] if isinstance(held, ast.Name) else []
+            return bool(set(targets) & set(given))
+    return False
+
+
 def _held_at(model: nn.Module, name: str) -> Any:
     current: Any = model
     for part in name.split(".") if name else []:

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from pocketdet.doctor.trace import Op, Ref
+from pocketdet.doctor.trace import Op, Ref, Trace
 from pocketdet.doctor.trace.graph import Value
 
 MOVING = frozenset(
@@ -19,6 +19,16 @@ POINTWISE = frozenset(
     | {"native_batch_norm", "cudnn_batch_norm", "_native_batch_norm_legit_no_training", "copy_"}
     | {"_to_copy", "dropout", "native_dropout"}
 )
+
+KEEPS_LAYOUT = frozenset(
+    {
+        "relu", "relu_", "silu", "silu_", "gelu", "sigmoid", "tanh", "hardswish", "hardswish_",
+        "leaky_relu", "leaky_relu_", "native_batch_norm", "_native_batch_norm_legit_no_training",
+        "native_group_norm", "add", "add_", "mul", "mul_", "sub", "div", "pow", "abs", "clone",
+        "max_pool2d_with_indices", "avg_pool2d", "upsample_nearest2d", "upsample_bilinear2d",
+        "clamp_min", "cat", "exp",
+    }
+)  # fmt: skip
 
 
 def moved_from(value: Value, *, row: int | None = None) -> list[Op]:
@@ -75,3 +85,35 @@ def moved(op: Op, value: Value, tags: Tensor) -> list[Tensor]:
     args = [tags if isinstance(a, Ref) and a.slot == value.slot else a for a in op.args]
     result = op.overload(*args, **op.kwargs)
     return [result] if isinstance(result, Tensor) else list(result)
+
+
+def are_copies(first: Value, second: Value) -> bool:
+    """Say whether both are one tensor's values, only moved: shifted on purpose."""
+    return _unmoved(first) is _unmoved(second)
+
+
+def _unmoved(value: Value) -> Value:
+    while value.producer is not None and value.producer.inputs:
+        is_moved = value.producer.name in MOVING or value.producer.name in (
+            "cat",
+            "constant_pad_nd",
+            "stack",
+            "copy_",
+        )
+        if not is_moved:
+            break
+        value = value.producer.inputs[-1 if value.producer.name == "copy_" else 0]
+    return value
+
+
+def maps_of(trace: Trace) -> set[int]:
+    """Give the ids of the values laid out as (batch, channels, height, width)."""
+    maps: set[int] = set()
+    for op in trace.forward_ops:
+        is_map = op.name == "convolution" or (
+            op.name in KEEPS_LAYOUT and any(id(value) in maps for value in op.inputs)
+        )
+        made = op.outputs[0] if op.outputs else None
+        if is_map and made is not None and len(made.shape) == 4 and min(made.shape[2:]) > 1:
+            maps.add(id(made))
+    return maps

@@ -24,6 +24,7 @@ from collections.abc import Iterator
 
 from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Fault, Severity
+from pocketdet.doctor.layout import maps_of
 from pocketdet.doctor.trace import Op, Trace, Value
 from pocketdet.doctor.trace.between import follow
 from pocketdet.doctor.trace.origin import MOVING
@@ -31,22 +32,13 @@ from pocketdet.doctor.trace.origin import MOVING
 REDUCTIONS = frozenset(
     {"linalg_vector_norm", "norm", "mean", "var", "std", "var_mean", "sum", "std_mean"}
 )
-KEEPS_LAYOUT = frozenset(
-    {
-        "relu", "relu_", "silu", "silu_", "gelu", "sigmoid", "tanh", "hardswish", "hardswish_",
-        "leaky_relu", "leaky_relu_", "native_batch_norm", "_native_batch_norm_legit_no_training",
-        "native_group_norm", "add", "add_", "mul", "mul_", "sub", "div", "pow", "abs", "clone",
-        "max_pool2d_with_indices", "avg_pool2d", "upsample_nearest2d", "upsample_bilinear2d",
-        "clamp_min", "cat", "exp",
-    }
-)  # fmt: skip
 STEPS_TO_JOIN = frozenset({"sqrt", "add", "clamp_min", "clamp", "rsqrt", "expand", "pow", "clone"})
 JOINS = frozenset({"div", "div_", "sub", "sub_", "mul", "mul_"})
 SIDES = {2: "height", 3: "width"}
 
 
 def find_norms_along_one_side(trace: Trace) -> Iterator[Fault]:
-    maps = _maps(trace)
+    maps = maps_of(trace)
     seen: set[tuple[str | None, str]] = set()
     for op in trace.forward_ops:
         if not op.inputs or id(op.inputs[0]) not in maps or (op.where, str(op.source)) in seen:
@@ -55,19 +47,6 @@ def find_norms_along_one_side(trace: Trace) -> Iterator[Fault]:
         if side is not None and _is_normalising(op, maps):
             seen.add((op.where, str(op.source)))
             yield _fault(op, side)
-
-
-def _maps(trace: Trace) -> set[int]:
-    """Give the ids of the values laid out as (batch, channels, height, width)."""
-    maps: set[int] = set()
-    for op in trace.forward_ops:
-        is_map = op.name == "convolution" or (
-            op.name in KEEPS_LAYOUT and any(id(value) in maps for value in op.inputs)
-        )
-        made = op.outputs[0] if op.outputs else None
-        if is_map and made is not None and len(made.shape) == 4 and min(made.shape[2:]) > 1:
-            maps.add(id(made))
-    return maps
 
 
 def _side(op: Op) -> int | None:

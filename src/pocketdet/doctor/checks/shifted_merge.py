@@ -32,7 +32,7 @@ from torch import Tensor
 
 from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Fault, Severity
-from pocketdet.doctor.layout import MOVING
+from pocketdet.doctor.layout import are_copies
 from pocketdet.doctor.look import Look
 from pocketdet.doctor.missing import NotObservable
 from pocketdet.doctor.observations.places import MapLooks, Merge, Places, are_alike
@@ -82,7 +82,7 @@ def find_shifted_merges(places: Places) -> Iterator[Fault]:
 
 def _compared(merge: Merge, places: Places) -> Iterator[tuple[Fault | None, bool]]:
     for (first, one), (second, other) in pairwise(merge.operands):
-        if _are_copies(first, second):
+        if are_copies(first, second):
             continue
         views = _views(one, other, places)
         if views is not None:
@@ -206,25 +206,6 @@ def _scaled(one: Tensor, other: Tensor) -> str:
     if largest < SCALED:
         return ""
     return f", and at another scale: from cell to cell the one moves {largest:.1f} times as far"
-
-
-def _are_copies(first: Value, second: Value) -> bool:
-    """Say whether both are one tensor's values, only moved: shifted on purpose."""
-    return _unmoved(first) is _unmoved(second)
-
-
-def _unmoved(value: Value) -> Value:
-    while value.producer is not None and value.producer.inputs:
-        is_moved = value.producer.name in MOVING or value.producer.name in (
-            "cat",
-            "constant_pad_nd",
-            "stack",
-            "copy_",
-        )
-        if not is_moved:
-            break
-        value = value.producer.inputs[-1 if value.producer.name == "copy_" else 0]
-    return value
 
 
 def _coarser_cell(first: Value, second: Value, places: Places) -> float:

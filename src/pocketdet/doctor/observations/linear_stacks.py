@@ -97,6 +97,8 @@ def _layer_before(value: Value, reached: set[int]) -> Op | None:
 def _is_affine(op: Op, reached: set[int]) -> bool:
     if op.name in NORMS or (op.name in MOVING and op.name not in ("cat", "stack")):
         return True
+    if op.name.startswith("leaky_relu"):
+        return float(op.argument("negative_slope")) == 1.0
     others = [v for v in op.inputs if v.producer is None or v.producer.index not in reached]
     return op.name in SIMPLE and len(others) == len(op.inputs) - 1 and all(map(_is_fixed, others))
 

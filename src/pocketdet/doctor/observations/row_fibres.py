@@ -12,6 +12,7 @@ from pocketdet.doctor.trace.graph import Value
 
 LAST_AXIS_READERS = ("mm", "addmm", "bmm", "baddbmm", "native_layer_norm", "_softmax")
 LINES = ("addmm", "mm", "linear")  # their results' last axis is features, all others places
+MOST_COLOURS = 4  # of an image with the channels second
 MOST_VALUES = 20_000_000  # a larger map is left out: the tags would take too long
 
 
@@ -19,7 +20,8 @@ MOST_VALUES = 20_000_000  # a larger map is left out: the tags would take too lo
 class Fibres:
     """Rows as somebody reads them.
 
-    - `source`: the convolution that made the map, or the linear layer that made the tokens;
+    - `source`: the convolution that made the map, or the linear layer that made the tokens, or the
+      first to read the image;
     - `fold`: the operator that made rows of the map, or folded the tokens;
     - `reader`: what reads a row as one place's features, None for an output;
     - `channel`, `place`: for each row and entry, the map's channel and place (row·w + column)
@@ -40,8 +42,8 @@ class Fibres:
 def row_fibres(trace: Trace) -> tuple[Fibres, ...]:
     """Follow each layer's values, tagged by channel and place, through what moves them.
 
-    Of a convolution's, to rows that are read as one place's features or given out; of a linear
-    layer's, to the maps that a convolution reads.
+    Of a convolution's and of an image's, to rows that are read as one place's features or given
+    out; of a linear layer's, to the maps that a convolution reads.
     """
     outputs = {id(value): path for path, value in trace.outputs.items()}
     found: list[Fibres] = []
@@ -53,6 +55,10 @@ def row_fibres(trace: Trace) -> tuple[Fibres, ...]:
         is_map = len(value.shape) == 4 and value.shape[2] * value.shape[3] > 1
         if is_map and value.numel <= MOST_VALUES and _leads_to_fold(value):
             found += _followed(op, value, outputs)
+    for value in trace.inputs.values():
+        is_image = len(value.shape) == 4 and value.is_float and value.shape[1] <= MOST_COLOURS
+        if is_image and value.numel <= MOST_VALUES and _leads_to_fold(value):
+            found += _followed(value.consumers[0], value, {})
     return tuple(found)
 
 
@@ -73,17 +79,18 @@ def _followed(source: Op, value: Value, outputs: dict[int, str]) -> Iterator[Fib
             continue
         seen.add(id(current))
         if fold is not None:
-            yield from _read(source, fold, current, tags, outputs)
+            yield from _read((source, value), fold, current, tags, outputs)
         waiting += _next(current, tags, fold, last=source.name in LINES)
 
 
 def _read(
-    source: Op, fold: Op, value: Value, tags: Tensor, outputs: dict[int, str]
+    origin: tuple[Op, Value], fold: Op, value: Value, tags: Tensor, outputs: dict[int, str]
 ) -> Iterator[Fibres]:
     """Give the fibres as each reader of a value has them."""
+    source, of = origin
     if source.name not in LINES:
         for reader in _readers(value, outputs):
-            yield _fibres(source, fold, reader, tags)
+            yield _fibres(source, of, fold, reader, tags)
         return
     for op in value.consumers:
         if len(value.shape) == 4 and _reads_channels(op, value):
@@ -148,8 +155,8 @@ def _reaches_output(op: Op, outputs: dict[int, str], depth: int = 6) -> bool:
     return False
 
 
-def _fibres(source: Op, fold: Op, reader: Op | None, tags: Tensor) -> Fibres:
-    _, channels, height, width = source.outputs[0].shape
+def _fibres(source: Op, of: Value, fold: Op, reader: Op | None, tags: Tensor) -> Fibres:
+    _, channels, height, width = of.shape
     within = tags.remainder(channels * height * width)
     return Fibres(
         source=source,
