@@ -35,8 +35,8 @@ def find_excessive_dropouts(training_pass: TrainingPass) -> Iterator[Fault]:
         yield Fault(
             where=op.where,
             source=op.source,
-            evidence=f"In training {100 * dropped:.3g}% of these features are dropped, and what is "
-            f"left is multiplied by {1 / max(1 - dropped, 1e-3):.0f}. Was the chance to keep meant?",
+            evidence=f"In training {100 * dropped:.3g}% of these features are dropped, and "
+            f"others multiplied by {1 / max(1 - dropped, 1e-3):.0f}. Was the chance to keep meant?",
             measured={"dropped": dropped},
             at=op.index,
         )
