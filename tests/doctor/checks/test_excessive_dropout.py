@@ -27,5 +27,5 @@ def test_is_clear_for_usual_shares(dropout: nn.Module) -> None:
 def test_reads_well() -> None:
     (finding,) = examined("excessive-dropout", net(nn.Dropout(0.9)))
     assert finding.evidence == snapshot(
-        'In training 90% of these features are dropped, and others multiplied by 10. Was the chance to keep meant?'
+        "In training 90% of these features are dropped, and others multiplied by 10. Was the chance to keep meant?"
     )
