@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+import re
 from typing import Any
 
 from exported_file import file_card, lively, parity, pictures, write_file
@@ -56,3 +57,17 @@ def test_the_field_is_named(change: Any, says: str, tmp_path: Path) -> None:
     assert report.verdict.startswith("differs: ")
     assert says in report.causes[0]
     assert len(report.causes) == 1  # the network itself is the same, and is not blamed
+
+
+@pytest.mark.parametrize(
+    "change", [{"interpolation": "area"}, {"resize": "letterbox"}, {"channel_order": "RGB"}]
+)
+def test_what_is_fed_otherwise_is_measured_in_pixels(
+    change: dict[str, str], tmp_path: Path
+) -> None:
+    detector = lively()
+    card = with_contract(file_card(detector), **change)
+    report = parity(detector, write_file(detector, tmp_path / "a.onnx", card=card), pictures(1))
+    found = re.search(r"by ([\d.]+) of 255 a value", report.causes[0])
+    assert found is not None, report.causes
+    assert 0.5 < float(found[1]) < 200
