@@ -111,11 +111,11 @@ def _groups(rows: Sequence[Row]) -> list[list[Row]]:
 def _table(rows: Sequence[Row]) -> Table:
     first = rows[0].candidate
     threads = f"{first.threads} thread{'s' if first.threads > 1 else ''}"
-    title = f"{first.height}×{first.width}, batch 1, {threads}"
+    title = f"{first.height}×{first.width}, batch 1, {threads}; held and file in MB"
     table = Table(box=None, pad_edge=False, title=title, title_justify="left")
     table.add_column("model", min_width=11, overflow="fold")
     table.add_column("runtime", no_wrap=True)
-    for column in ("ms", "p10-p90", "×", "least", "share", "MB held", "file MB"):
+    for column in ("ms", "p10-p90", "×", "least", "share", "held", "file"):
         table.add_column(column, justify="right", no_wrap=True)
     slowest = next((r.measured.timing for r in rows if r.measured.timing), None)
     for row in rows:
