@@ -74,7 +74,8 @@ def case(number: int) -> tuple[DetectorConfig, list[str]]:
     """Give an altered config and the changes that are at fault in it."""
     rng = np.random.default_rng(number)
     guilty = rng.choice(PLACES, size=1 + number % 3, replace=False).tolist()
-    kinds = {p: str(rng.choice(FAULTY if p in guilty else SOUND)) for p in PLACES}
+    faults = dict(zip(guilty, rng.permutation(FAULTY).tolist(), strict=False))
+    kinds = {place: faults.get(place, str(rng.choice(SOUND))) for place in PLACES}
     return with_steps(kinds), sorted(f"attention[{place}]" for place in guilty)
 
 
