@@ -30,6 +30,7 @@ class MadeUp:
 
     faults: dict[DetectorConfig, float]
     noise: float = 0.02
+    end: float = 2.0
     diverges: tuple[DetectorConfig, ...] = ()
     trained: dict[tuple[DetectorConfig, int, int], TrialResult] = field(default_factory=dict)
 
@@ -46,14 +47,17 @@ class MadeUp:
             learned = min(1.0, steps / 160)
             loss = (
                 10
-                - 8 * learned * (1 - self.faults.get(config, 0.0))
+                - (10 - self.end) * learned * (1 - self.faults.get(config, 0.0))
                 + self.noise * float(rng.standard_normal())
             )
             self.trained[key] = TrialResult(
                 outcome="diverged" if config in self.diverges else "trained",
                 reason="the loss is nan" if config in self.diverges else "",
                 num_steps=steps,
-                history=({"step": float(steps), "loss": loss},),
+                history=(
+                    {"step": 10.0, "loss": 10.0},
+                    *({"step": 20.0 + place, "loss": loss} for place in range(4)),
+                ),
                 figures={"ap": float("nan"), "ap50": float("nan")},
                 class_ap={},
                 class_ap50={},
@@ -157,3 +161,18 @@ def test_seeds_that_run_side_by_side_are_judged_together() -> None:
     judge = judge_of(trainer)
     judge.open(FAULTY)
     assert "2 seeds" in judge(SLIGHT).why
+
+
+def test_a_rest_that_is_not_shown_to_keep_a_quarter_of_the_fault_ends_the_search() -> None:
+    trainer = MadeUp({FAULTY: 0.5, SLIGHT: 0.125}, noise=0.0001)
+    judge = judge_of(trainer)
+    judge.open(FAULTY)
+    assert judge.open(SLIGHT).verdict is Verdict.UNDECIDED
+    assert max(steps for _, _, steps in trainer.trained) == 40
+
+
+def test_what_is_learnt_by_heart_is_not_trained_further() -> None:
+    """Losses that have all but vanished say nothing of who learns better."""
+    trainer = MadeUp({FAULTY: 0.003}, noise=0.03, end=0.5)
+    assert judge_of(trainer).open(FAULTY).verdict is Verdict.HEALTHY
+    assert max(steps for _, _, steps in trainer.trained) == 160

@@ -10,6 +10,7 @@ two ends; where one seed leaves that open, more follow, and where all do, the an
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
+from statistics import mean
 from typing import Generic, Protocol, TypeVar
 
 from pocketdet.bisect.scale import FAULTY_FROM, PLAIN, SEPARATE, Scale, scale_between
@@ -20,6 +21,8 @@ from pocketdet.trial import TrialResult
 
 FIRST_STEPS = 40
 TOLERANCE = 0.25
+LEARNT = 0.1
+"""Of the loss of the first steps."""
 
 
 Subject = TypeVar("Subject")
@@ -49,7 +52,8 @@ class TrainingJudge(Generic[Subject]):
 
     - `num_seeds`: of both ends, and so of the scale; `most_seeds`: of a subject that is close;
     - `most_steps`: the longest training that it tries;
-    - `tolerance`: the share of the first fault's size below which the rest counts as healthy;
+    - `tolerance`: the share of the first fault's size that a rest must be shown to keep, or it is
+      not called faulty;
     - `tell`: is told what is being trained.
     """
 
@@ -79,9 +83,9 @@ class TrainingJudge(Generic[Subject]):
         if judgement is not None:
             return judgement
         if self.scales:
-            small = self._is_small(faulty_end)
-            if small is not None:
-                return small
+            kept = self.judged(faulty_end, ByScale(scale=self.scales[0], limit=self.tolerance))
+            if not kept.is_faulty:
+                return kept
         return self._ladder(faulty_end, self.scales[-1].steps if self.scales else FIRST_STEPS)
 
     def __call__(self, subject: Subject) -> Judgement:
@@ -115,11 +119,6 @@ class TrainingJudge(Generic[Subject]):
         self._yardstick = yardstick
         return yardstick(faulty)
 
-    def _is_small(self, rest: Subject) -> Judgement | None:
-        """Say whether what is left is healthy, measured by the first fault."""
-        judgement = self.judged(rest, ByScale(scale=self.scales[0], limit=self.tolerance))
-        return judgement if judgement.verdict is Verdict.HEALTHY else None
-
     def _ladder(self, faulty_end: Subject, start: int) -> Judgement:
         """Train both ends longer and longer, until something sets them apart."""
         names = self.trainer.signals(self.healthy, faulty_end)
@@ -136,7 +135,8 @@ class TrainingJudge(Generic[Subject]):
             scales = _scales(names, steps, healthy, faulty)
             best = max(scales, key=lambda scale: scale.distance)
             is_better = best.distance < SEPARATE and any(_is_plainly_better(s) for s in scales)
-            is_last = 2 * steps > self.most_steps or (is_better and was_better)
+            is_last = 2 * steps > self.most_steps or _have_learnt(healthy)
+            is_last = is_last or (is_better and was_better)
             if best.distance >= PLAIN or is_last:
                 return self._measured_by(best, scales)
             steps, was_better = 2 * steps, is_better
@@ -193,6 +193,12 @@ def _scales(
                 scale_between(name, steps, [h for h, _ in values], [f for _, f in values])
             )
     return scales
+
+
+def _have_learnt(results: Sequence[TrialResult]) -> bool:
+    """Say whether all is learnt by heart: from then on all that learns at all draws level."""
+    first = mean(result.history[0]["loss"] for result in results)
+    return mean(SIGNALS[TRAINING](result) for result in results) < LEARNT * first
 
 
 def _is_plainly_better(scale: Scale) -> bool:
