@@ -1,9 +1,13 @@
 from host import Alter, Host, examined, found
 from inline_snapshot import snapshot
 import pytest
+from small_losses import Outputs, multibox, of_samples
+from small_losses import findings_of as losses_found
+from small_pipeline import NUM_CLASSES
 import torch
 from torch import Tensor
 import torch.nn.functional as F
+from torch.nn.functional import one_hot
 
 
 def sparse(net: Host, x: Tensor) -> Tensor:
@@ -48,3 +52,16 @@ def test_names_the_operator_and_reads_well() -> None:
     assert finding.evidence == snapshot(
         "For the given inputs the outputs are finite, and the gradients of 10 parameters, such as `stem.weight`, are not. `sqrt` is taken of zero there, where its slope is infinite."
     )
+
+
+def test_a_loss_that_is_infinite_for_sure_answers_is_a_warning() -> None:
+    def surprise(outputs: Outputs, targets: list[Outputs]) -> Tensor:
+        chance = outputs[1].sigmoid()
+        wanted = torch.stack([one_hot(c, 1 + NUM_CLASSES) for _, c in targets]).float()
+        return -(wanted * chance.log() + (1 - wanted) * (1 - chance).log()).mean()
+
+    findings = losses_found("non-finite", of_samples(surprise))
+    assert [f.severity for f in findings] == ["warning"]
+    assert findings[0].source is not None
+    assert findings[0].source.startswith("test_non_finite.py")
+    assert losses_found("non-finite", of_samples(multibox)) == []

@@ -3,7 +3,8 @@
 ## What it finds
 NaN or infinity in the outputs for the given inputs, and the operator that makes the first; and
 gradients that are not finite, for the given inputs or for a black image, with the operator whose
-slope is infinite there. Values too large for half precision are told as `info`.
+slope is infinite there; and a training loss that is infinite for outputs that are sure, right or
+wrong. Values too large for half precision are told as `info`.
 
 ## Why it costs AP
 One NaN in a gradient makes every weight NaN at the next step. Where it needs a black patch or a
@@ -26,6 +27,7 @@ from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Fault, Severity
 from pocketdet.doctor.nested import tensors_in
 from pocketdet.doctor.observations.edges import Edges
+from pocketdet.doctor.observations.loss_sums import LossSum
 from pocketdet.doctor.observations.signals import Signals
 from pocketdet.doctor.trace import Op, Trace
 
@@ -33,14 +35,41 @@ HALF_MOST = 65_504.0  # the largest number of half precision
 MASK_LEAST = 1e30  # such numbers stand for infinity, on purpose
 
 
-def find_non_finite(trace: Trace, signals: Signals, edges: Edges | None = None) -> Iterator[Fault]:
+def find_non_finite(
+    trace: Trace,
+    signals: Signals,
+    edges: Edges | None = None,
+    sure_answers: tuple[LossSum, ...] | None = None,
+) -> Iterator[Fault]:
     outputs = [tensor for _, tensor in tensors_in(trace.result) if tensor.is_floating_point()]
     if any(bool(tensor.isnan().any()) for tensor in outputs):
         yield _of_outputs(trace, signals, sum(int(t.isnan().sum()) for t in outputs))
         return
     if edges is not None:
         yield from _of_gradients(edges)
+    if sure_answers is not None:
+        yield from _of_sure_answers(sure_answers)
     yield from _beyond_half(trace, signals)
+
+
+def _of_sure_answers(costs: tuple[LossSum, ...]) -> Iterator[Fault]:
+    """Find a loss that is infinite where outputs are as sure as `perfect` makes them."""
+    infinite = [one for one in costs if not math.isfinite(one.total)]
+    if not infinite:
+        return
+    shares = infinite[0].shares
+    bad = next((share for share in shares if not math.isfinite(share.adds)), None)
+    by = f", by its term `{bad.op}`" if bad else ""
+    yield Fault(
+        where="",
+        source=bad.source if bad else None,
+        evidence=f"The training loss is {infinite[0].total} for outputs that are as sure of an "
+        f"object as `perfect` makes them{by}: training ends where the network is as sure.",
+        measured={"answers": len(infinite), "of": len(costs)},
+        severity=Severity.WARNING,
+        remedy="Take logarithms of logits (`log_softmax`, `logsigmoid`, `..._with_logits`), or "
+        "bound probabilities before the logarithm by what their type can hold.",
+    )
 
 
 def _of_outputs(trace: Trace, signals: Signals, count: int) -> Fault:

@@ -42,6 +42,7 @@ from pocketdet.doctor.observations.shares import shares
 from pocketdet.doctor.observations.signals import signals
 from pocketdet.doctor.observations.statistics import statistics
 from pocketdet.doctor.observations.summed_shares import summed_shares
+from pocketdet.doctor.observations.sure_answers import sure_answers
 from pocketdet.doctor.observations.token_axes import token_axes
 from pocketdet.doctor.observations.traces import trace, training_trace
 from pocketdet.doctor.observations.training_pass import training_pass
@@ -52,6 +53,7 @@ OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
     "answer_costs": answer_costs,
     "answered_loss": answered_loss,
     "second_answers": second_answers,
+    "sure_answers": sure_answers,
     "box_values": box_values,
     "truths": truths,
     "answers": answers,
