@@ -52,6 +52,27 @@ def all_classes_alike(outputs: Outputs, targets: list[Outputs]) -> Tensor:
     return multibox((outputs[0], said), [(d, c.clamp(max=1)) for d, c in targets])
 
 
+def mined(outputs: Outputs, targets: list[Outputs], *, hardest: bool = True) -> Tensor:
+    """Three negatives a positive."""
+    classes = torch.stack([c for _, c in targets])
+    entropy = F.cross_entropy(outputs[1].transpose(1, 2), classes, reduction="none").flatten()
+    there = (classes > 0).flatten()
+    negatives = entropy[~there].sort(descending=hardest).values[: 3 * int(there.sum())]
+    here, wanted = positives(outputs[0], targets)
+    return entropy[there].mean() + negatives.mean() + F.smooth_l1_loss(here, wanted)
+
+
+def easiest_mined(outputs: Outputs, targets: list[Outputs]) -> Tensor:
+    return mined(outputs, targets, hardest=False)
+
+
+def upper_half_only(outputs: Outputs, targets: list[Outputs]) -> Tensor:
+    half = outputs[0].shape[1] // 2
+    return multibox(
+        (outputs[0][:, :half], outputs[1][:, :half]), [(d[:half], c[:half]) for d, c in targets]
+    )
+
+
 def smoothed(outputs: Outputs, targets: list[Outputs]) -> Tensor:
     here, wanted = positives(outputs[0], targets)
     classes = torch.stack([c for _, c in targets])
@@ -78,6 +99,8 @@ def image_by_image(model, images: Tensor) -> Tensor:
         (weighed_with_nothing, "does not look at them in any respect"),
         (one_class_on, "the right boxes with other classes cost"),
         (without_variances, "boxes that are wrong in"),
+        (easiest_mined, "nothing punishes false objects"),
+        (upper_half_only, "the loss does not ask for them"),
         (first_image_only, "of image 1, 2 of the batch of 3"),
     ],
 )
@@ -106,7 +129,7 @@ def test_a_loss_without_classes_is_a_warning() -> None:
     assert [f.severity for f in findings_of(CHECK, of_samples(all_classes_alike))] == ["warning"]
 
 
-@pytest.mark.parametrize("loss", [multibox, by_overlap, smoothed, kept_small])
+@pytest.mark.parametrize("loss", [multibox, by_overlap, smoothed, kept_small, mined])
 def test_sound_losses_are_clear(loss) -> None:
     assert findings_of(CHECK, of_samples(loss)) == []
 

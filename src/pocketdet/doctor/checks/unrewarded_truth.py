@@ -3,8 +3,9 @@
 ## What it finds
 The training loss is called with outputs of the doctor's making: by `encode` and `perfect` such that
 state the truth, and such that are wrong in one respect (boxes a little beside, wider or taller,
-other classes, another image's objects, nothing at all). It reports what costs no more than the
-truth, terms of the loss that the truth hardly lowers, and targets that belong to other images.
+other classes, another image's objects, an object too many or too few, nothing at all). It reports
+what costs no more than the truth, terms of the loss that the truth hardly lowers, and targets that
+belong to other images.
 
 ## Why it costs AP
 Training goes where the loss is low. Where a wrong box or class is as cheap as the right one, or
@@ -12,6 +13,7 @@ cheaper, the network learns it, while the loss falls as it should.
 
 ## Usual causes
 - Centres and sizes, or (x, y, w, h), given to an overlap (IoU, GIoU) of corners.
+- Hard negatives that are chosen easiest first; a level or a class that is left out.
 - A term with the wrong sign, a weight of zero, or only some of the columns: `[:, :3]`.
 - Targets of the loss that are encoded in another way than `encode` does, or in another order.
 - Shapes that broadcast, so that each prediction is compared with all targets.
@@ -35,6 +37,7 @@ AS_CHEAP = 1e-5  # of what the truth saves: the loss does not see the difference
 CHEAPER = 0.02  # of it, or of what the opposite costs
 LEFT = 0.4  # of a term, that the truth must take away more of
 COUNTS = 0.02  # of what the truth saves: smaller terms do not matter
+MANY = 0.3  # of the objects
 SHRINKS = 0.1  # of a term is left where the outputs are zero: it is about their size
 
 
@@ -42,6 +45,7 @@ def find_unrewarded_truths(answer_costs: AnswerCosts, truths: Truths) -> Iterato
     costs = answer_costs
     saved = costs.nothing.total - costs.truth.total
     yield from _of_other_images(truths)
+    yield from _unasked(costs, saved)
     faults = [*_unseen_moves(costs, saved), *_unseen_classes(costs, saved)]
     yield from faults
     cheaper = list(_cheaper(costs, saved))
@@ -73,6 +77,30 @@ def _of_other_images(truths: Truths) -> Iterator[Fault]:
             f"{len(truths.samples)} changes the loss.",
             measured={"images": list(truths.deaf)},
             remedy="Compare the outputs of every image of the batch with its targets.",
+        )
+
+
+def _unasked(costs: AnswerCosts, saved: float) -> Iterator[Fault]:
+    """Find objects whose absence costs nothing, and objects that are too many and cost nothing."""
+    missing = [one for one in costs.without if one.total - costs.truth.total <= AS_CHEAP * saved]
+    if missing:
+        share = len(missing) / len(costs.without)
+        yield Fault(
+            where="",
+            evidence=f"Outputs that leave out one object cost no more than the truth for "
+            f"{len(missing)} of {len(costs.without)} objects: the loss does not ask for them.",
+            measured={"objects": len(missing), "of": len(costs.without)},
+            severity=Severity.ERROR if share >= MANY else Severity.WARNING,
+            remedy="Let the loss go over all levels, rows and classes that `encode` makes targets "
+            "for.",
+        )
+    if costs.extra is not None and costs.extra.total - costs.truth.total <= AS_CHEAP * saved:
+        yield Fault(
+            where="",
+            evidence="Outputs that state the truth, and the objects of another image besides, "
+            f"cost no more than the truth ({costs.extra.total:.4g}, {costs.truth.total:.4g}): "
+            "nothing punishes false objects.",
+            remedy="Let negatives into the loss, the hardest first: sort them in descending order.",
         )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
@@ -16,9 +17,11 @@ from pocketdet.doctor.observations.labelled import Labelled
 from pocketdet.doctor.observations.loss_sums import LossSum, loss_sums
 from pocketdet.doctor.observations.truths import Truths
 from pocketdet.doctor.pipeline import DetectionPipeline
+from pocketdet.doctor.statements import mixed, speaks
 
 STEP = 0.15  # of a box's size: it keeps most of its rows
 TEMPERATURES = (0.5, 0.25)  # of the truth, for losses that want no certainty
+MOST_OBJECTS = 12
 MOVES = ("in x", "in y", "in width", "in height")
 
 
@@ -31,6 +34,8 @@ class AnswerCosts:
     - `others`: the targets of other images of the batch, None with one image;
     - `relabelled`: the right boxes with other classes, None with one class;
     - `calmer`: the truth at lower temperatures;
+    - `extra`: the truth, and besides, at other rows, the objects of another image;
+    - `without`: the truth without one object, for each that a target is made of;
     - `moved`: by kind, the truth with boxes that are a little off, both ways: the same rows speak.
     """
 
@@ -41,6 +46,8 @@ class AnswerCosts:
     others: LossSum | None
     relabelled: LossSum | None
     calmer: tuple[LossSum, ...]
+    extra: LossSum | None
+    without: tuple[LossSum, ...]
     moved: dict[str, tuple[LossSum, ...]]
 
 
@@ -58,7 +65,13 @@ def answer_costs(
     answers |= {("calmer", n): _times(truth, t, size) for n, t in enumerate(TEMPERATURES)}
     if size > 1:
         answers["others", 0] = map_tensors(truth, _if_batched(size, lambda t: t.roll(1, 0)))
+    if size > 1:
+        extra = mixed(_besides, truth, answers["others", 0], truths.nothing)
+        if _differ(extra, truth):
+            answers["extra", 0] = extra
     try:
+        lacking = (one for one in _lacking(truths) if _differ(one, truth))
+        answers |= {("without", n): one for n, one in enumerate(islice(lacking, MOST_OBJECTS))}
         if pipeline.num_classes > 1:
             change = partial(relabelled, num_classes=pipeline.num_classes)
             answers["relabelled", 0] = truths.state(change)
@@ -76,12 +89,30 @@ def answer_costs(
         others=costs.get(("others", 0)),
         relabelled=costs.get(("relabelled", 0)),
         calmer=tuple(costs["calmer", n] for n in range(len(TEMPERATURES))),
+        extra=costs.get(("extra", 0)),
+        without=tuple(cost for (kind, _), cost in costs.items() if kind == "without"),
         moved={kind: some for kind, some in moved.items() if some},
     )
 
 
 def _sound(one: Labelled) -> tuple[Tensor, Tensor]:
     return one.boxes_xyxy[one.sound], one.labels[one.sound]
+
+
+def _besides(truth: Tensor, other: Tensor, nothing: Tensor) -> Tensor:
+    return torch.where(speaks(truth, nothing), truth, other)
+
+
+def _differ(one: Any, other: Any) -> bool:
+    pairs = zip(tensors_in(one), tensors_in(other), strict=True)
+    return any(not torch.equal(a, b) for (_, a), (_, b) in pairs)
+
+
+def _lacking(truths: Truths) -> Iterator[Any]:
+    """Give outputs that state all objects but one."""
+    for number, one in enumerate(truths.samples):
+        for left_out in range(0 if one is None else int(one.sound.sum())):
+            yield truths.state_without(number, left_out)
 
 
 def relabelled(one: Labelled, num_classes: int) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,6 @@
 """Objects that two rows answer to, one surer than the other, and what `decode` keeps of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +9,11 @@ from torch import Tensor
 
 from pocketdet.doctor.data_stage import Said, StageFailed, detections_in, pairwise_iou, stage
 from pocketdet.doctor.missing import NotObservable
-from pocketdet.doctor.nested import map_tensors, tensors_in, with_tensors
+from pocketdet.doctor.nested import map_tensors, tensors_in
 from pocketdet.doctor.observations.labelled import Labelled, sound_boxes
 from pocketdet.doctor.observations.round_trip import encoded
 from pocketdet.doctor.pipeline import DetectionPipeline
+from pocketdet.doctor.statements import mixed, speaks
 
 SURE = 0.6  # of the way from an empty image's outputs to a certain object's
 MOST_TRIES, ENOUGH, LEAST = 60, 6, 3
@@ -88,8 +89,8 @@ def _both(
     labels = torch.tensor([label])
     nudged = boxes[1] + NUDGE * (boxes[1][2:] - boxes[1][:2]).repeat(2)
     surer, second, like = (_stated(pipeline, b[None], labels) for b in (*boxes, nudged))
-    faint = _mixed(_fainter, second, like, empty)
-    beside = _mixed(_where_silent, faint, surer, empty)
+    faint = mixed(_fainter, second, like, empty)
+    beside = mixed(_where_silent, faint, surer, empty)
     if _is_same(beside, empty):
         return None
     alone, less = (_surest(pipeline, said, boxes[0], label) for said in (surer, beside))
@@ -98,7 +99,7 @@ def _both(
     iou = float(pairwise_iou(alone[0][None], less[0][None]))
     if not ANSWERS < iou < APART:
         return None
-    both = _mixed(_over, faint, surer, empty)
+    both = mixed(_over, faint, surer, empty)
     said = _decoded(pipeline, both)
     return SecondAnswer(
         iou=iou,
@@ -109,39 +110,18 @@ def _both(
     )
 
 
-def _speaks(said: Tensor, empty: Tensor) -> Tensor:
-    """Say which rows say something: all values along the shortest axis, that of channels."""
-    differs = said != empty
-    if said.ndim < 2:
-        return differs
-    channels = min(range(1, said.ndim), key=lambda axis: said.shape[axis])
-    return differs.any(channels, keepdim=True).expand_as(said)
-
-
 def _where_silent(faint: Tensor, surer: Tensor, empty: Tensor) -> Tensor:
-    return torch.where(_speaks(surer, empty), empty, faint)
+    return torch.where(speaks(surer, empty), empty, faint)
 
 
 def _over(faint: Tensor, surer: Tensor, empty: Tensor) -> Tensor:
-    return torch.where(_speaks(surer, empty), surer, faint)
+    return torch.where(speaks(surer, empty), surer, faint)
 
 
 def _fainter(second: Tensor, like: Tensor, empty: Tensor) -> Tensor:
     """Go a part of the way to what is stated; numbers of boxes, which a nudge moves, stay."""
     is_box = (second != like) & (second != empty) & (like != empty)
     return torch.where(is_box, second, empty + SURE * (second - empty))
-
-
-def _mixed(mix: Callable[..., Tensor], *outputs: Any) -> Any:
-    """Mix outputs of one form value by value; what is no floating-point number is the first's."""
-    values = [[tensor for _, tensor in tensors_in(one)] for one in outputs]
-    shapes = {tuple(tuple(t.shape) for t in some) for some in values}
-    if len(shapes) != 1:
-        raise NotObservable("`perfect` gives outputs of another form for each image")
-    made = [
-        mix(*some) if some[0].is_floating_point() else some[0] for some in zip(*values, strict=True)
-    ]
-    return with_tensors(outputs[0], made)
 
 
 def _is_same(one: Any, other: Any) -> bool:

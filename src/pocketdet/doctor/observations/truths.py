@@ -38,6 +38,17 @@ class Truths:
     truth: Any
     nothing: Any
 
+    def state_without(self, image: int, box: int) -> Any:
+        """Give joined outputs that state all of the truth but one box of one image."""
+        chosen = self.samples[image]
+
+        def all_but_one(one: Labelled) -> tuple[Tensor, Tensor]:
+            boxes, labels = _sound(one)
+            kept = torch.arange(len(boxes)) != (box if one is chosen else -1)
+            return boxes[kept], labels[kept]
+
+        return self.state(all_but_one)
+
 
 def truths(
     answered_loss: AnsweredLoss, pipeline: DetectionPipeline, labelled: tuple[Labelled, ...]
