@@ -32,7 +32,7 @@ def compress(
     name: Annotated[str | None, typer.Option(help="The result's own folder (numbered).")] = None,
     resume: Annotated[Path | None, typer.Option(help="A result's folder to go on with.")] = None,
     runtime: Annotated[
-        str | None, typer.Option(help="To time in: onnxruntime, eager or auto.")
+        str | None, typer.Option(help="To time in: onnxruntime, openvino, eager or auto.")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of that runtime (1).")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
