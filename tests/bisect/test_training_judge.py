@@ -176,3 +176,15 @@ def test_what_is_learnt_by_heart_is_not_trained_further() -> None:
     trainer = MadeUp({FAULTY: 0.003}, noise=0.03, end=0.5)
     assert judge_of(trainer).open(FAULTY).verdict is Verdict.HEALTHY
     assert max(steps for _, _, steps in trainer.trained) == 160
+
+
+def test_where_longer_trainings_draw_level_the_length_that_told_most_is_taken() -> None:
+    class DrawingLevel(MadeUp):
+        def train(self, config: DetectorConfig, seed: int, steps: int) -> TrialResult:
+            self.noise = 0.05 if steps == 40 else 0.5
+            return super().train(config, seed, steps)
+
+    judge = judge_of(DrawingLevel({FAULTY: 0.15}), most_steps=80)
+    judgement = judge.open(FAULTY)
+    assert judgement.verdict is Verdict.FAULTY
+    assert judge.scales[0].steps == 40

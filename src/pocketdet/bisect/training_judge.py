@@ -120,9 +120,12 @@ class TrainingJudge(Generic[Subject]):
         return yardstick(faulty)
 
     def _ladder(self, faulty_end: Subject, start: int) -> Judgement:
-        """Train both ends longer and longer, until something sets them apart."""
+        """Train both ends longer and longer, until something sets them apart.
+
+        Where nothing does so plainly, what came nearest to it counts, at the length where it did.
+        """
         names = self.trainer.signals(self.healthy, faulty_end)
-        steps, was_better = start, False
+        steps, was_better, best = start, False, None
         while True:
             healthy, faulty = self._ends(faulty_end, steps, num_seeds=self.num_seeds)
             if all(result.outcome == "diverged" for result in faulty):
@@ -133,7 +136,7 @@ class TrainingJudge(Generic[Subject]):
                     measured={"steps": steps, "diverged": True},
                 )
             scales = _scales(names, steps, healthy, faulty)
-            best = max(scales, key=lambda scale: scale.distance)
+            best = max([*scales, best or scales[0]], key=lambda scale: scale.distance)
             is_better = best.distance < SEPARATE and any(_is_plainly_better(s) for s in scales)
             is_last = 2 * steps > self.most_steps or _have_learnt(healthy)
             is_last = is_last or (is_better and was_better)
