@@ -26,7 +26,7 @@ def cases(given: Given) -> dict[str, tuple[Any, ...]]:
         f"target-{part}": from_data(
             {
                 "plan": {
-                    "milliseconds": round(part * whole.p10, 1),
+                    "milliseconds": round(part * whole.p10, 2),
                     "lose": 2.0,
                     "fine_tune": tune,
                     "try_out": {"epochs": given.epochs / 2},
