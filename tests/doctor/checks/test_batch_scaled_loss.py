@@ -1,6 +1,6 @@
 from inline_snapshot import snapshot
 import pytest
-from small_losses import Outputs, findings_of, multibox, of_samples, positives
+from small_losses import Outputs, findings_of, multibox, of_samples, positives, result_of
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -40,6 +40,15 @@ def test_a_mean_is_clear(loss) -> None:
 
 def test_a_sum_is_told() -> None:
     assert [f.severity for f in findings_of(CHECK, of_samples(total))] == ["info"]
+
+
+def test_targets_for_a_few_images_only_are_no_fault_of_the_loss() -> None:
+    def of_four(model, images: Tensor) -> Tensor:
+        outputs, few = model(images), min(4, len(images))
+        known = of_samples(multibox)(lambda _: tuple(o[:few] for o in outputs), images[:few])
+        return known * few / len(images)
+
+    assert result_of(CHECK, of_four).outcome == "not run"
 
 
 def test_reads_well() -> None:

@@ -22,10 +22,15 @@ over pairs on purpose: allow the check, with that reason.
 
 from collections.abc import Iterator
 import math
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Fault, Severity
 from pocketdet.doctor.missing import NotObservable
+from pocketdet.doctor.nested import map_tensors
 from pocketdet.doctor.observations.answered_loss import AnsweredLoss
 
 SMALL, LARGE = 4, 16  # images: enough that targets of single images do not matter
@@ -40,6 +45,8 @@ def find_batch_scaled_losses(answered_loss: AnsweredLoss) -> Iterator[Fault]:
     for size in (SMALL, LARGE):
         some = answered_loss.of_batch(size)
         losses.append(float(some(some.own)))
+        if float(some(_with_another_last(some.own, size))) == losses[-1]:
+            raise NotObservable("the loss does not look at all images of a larger batch")
     few, many = losses
     if not (few > 0 and many > 0 and math.isfinite(few) and math.isfinite(many)):
         return
@@ -58,6 +65,17 @@ def find_batch_scaled_losses(answered_loss: AnsweredLoss) -> Iterator[Fault]:
         measured={"small": few, "large": many, "power": power},
         severity=Severity.WARNING if power >= FASTER or power < 0 else Severity.INFO,
     )
+
+
+def _with_another_last(outputs: Any, size: int) -> Any:
+    """Give the outputs with others for the last image."""
+
+    def change(tensor: Tensor) -> Tensor:
+        if not tensor.ndim or len(tensor) != size or not tensor.is_floating_point():
+            return tensor
+        return torch.cat([tensor[:-1], tensor[-1:] * 1.5 + 0.5])
+
+    return map_tensors(outputs, change)
 
 
 CHECK = Check(

@@ -17,7 +17,7 @@ and stays there.
 
 ## When it is not a fault
 Objects that do not stand out from their surroundings fit no reading better than another: the check
-is then silent.
+is then silent. One sample repeated on purpose, to be learnt by heart, is told as a warning.
 """
 
 from collections.abc import Callable, Iterator
@@ -86,6 +86,7 @@ def _repeated(sound: list[tuple[Labelled, Tensor]]) -> Fault | None:
         evidence=f"{len(same)} of {len(sound) - 1} samples are the first one again: the same "
         "picture with the same boxes.",
         measured={"same": len(same), "of": len(sound) - 1},
+        severity=Severity.WARNING,
         remedy="Let the data set's `__getitem__` read what its index asks for.",
     )
 

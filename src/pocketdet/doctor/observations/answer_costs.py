@@ -65,7 +65,7 @@ def answer_costs(
     answers |= {("calmer", n): _times(truth, t, size) for n, t in enumerate(TEMPERATURES)}
     if size > 1:
         answers["others", 0] = map_tensors(truth, _if_batched(size, lambda t: t.roll(1, 0)))
-    if size > 1:
+    if size > 1 and not answered_loss.is_drawn:  # drawn negatives may leave all of these out
         extra = mixed(_besides, truth, answers["others", 0], truths.nothing)
         if _differ(extra, truth):
             answers["extra", 0] = extra

@@ -25,7 +25,9 @@ class AnsweredLoss:
 
     - `inputs`: the images that it is called with, which nothing looks at;
     - `own`: the network's own outputs for them, in training mode, detached;
-    - `first`: the samples whose images they are, in their order; empty where they are not.
+    - `first`: the samples whose images they are, in their order; empty where they are not;
+    - `num_given`: images that the doctor was given, for which the loss must have targets;
+    - `is_drawn`: whether the loss draws random numbers, such as which negatives count.
     """
 
     training_loss: TrainingLoss
@@ -33,6 +35,9 @@ class AnsweredLoss:
     inputs: Any
     own: Any
     first: tuple[Labelled, ...]
+    num_given: int
+    is_drawn: bool = False
+    seed: int = 0
 
     @property
     def batch_size(self) -> int:
@@ -52,7 +57,7 @@ class AnsweredLoss:
             return self._answer(outputs, [args, kwargs])
 
         self.stand_in.forward = answer
-        torch.manual_seed(0)
+        torch.manual_seed(self.seed)
         try:
             loss = self.training_loss(self.stand_in, map_tensors(self.inputs, torch.clone))
         except NotObservable:
@@ -145,15 +150,21 @@ def answered_loss(
     with torch.no_grad():
         own = map_tensors(Call(map_tensors(given, torch.clone))(patient), torch.clone)
     found = AnsweredLoss(
-        training_loss=training_loss, stand_in=patient, inputs=given, own=own, first=first
+        training_loss=training_loss,
+        stand_in=patient,
+        inputs=given,
+        own=own,
+        first=first,
+        num_given=Call(inputs).batch_size,
     )
     if not any(t.is_floating_point() and t.numel() > 1 for _, t in tensors_in(own)):
         raise NotObservable("the network gives its loss itself, and no outputs")
     with torch.no_grad():
         one, other = float(found(found.own)), float(found(found.own))
+        drawn = float(replace(found, seed=1)(found.own))
     if not abs(one - other) <= SAME * max(abs(one), 1e-12):
         raise NotObservable("the loss of the same outputs is another each time, or no number")
-    return found
+    return replace(found, is_drawn=abs(drawn - one) > SAME * max(abs(one), 1e-12))
 
 
 def _images(
@@ -164,7 +175,7 @@ def _images(
         return None
     try:
         preprocess = stage(pipeline, "preprocess")
-        count = min(NUM_IMAGES, len(pipeline.samples))
+        count = min(NUM_IMAGES, max(2, len(inputs)), len(pipeline.samples))
         first = tuple(read_sample(pipeline, number) for number in range(count))
         images = [preprocess(one.sample.image.clone()) for one in first]
     except (NotObservable, Missing, StageFailed):

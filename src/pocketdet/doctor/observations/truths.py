@@ -80,7 +80,9 @@ def truths(
             samples=tuple(found),
             first=answered_loss.first,
             deaf=tuple(
-                n for n, (silent, losses) in enumerate(costs) if bool((losses == silent).all())
+                n
+                for n, (silent, losses) in enumerate(costs[: answered_loss.num_given])
+                if bool((losses == silent).all())
             ),
             state=state,
             truth=state(_sound),
