@@ -31,6 +31,11 @@ def test_finds_a_norm_of_places(norm: nn.Module) -> None:
     assert serious(examined("normed-position", Tokens(norm, as_they_are))) == [("norm", "warning")]
 
 
+def test_finds_a_layer_norm_of_places() -> None:
+    found = examined("normed-position", Tokens(nn.LayerNorm(16), turned))
+    assert serious(found) == [("norm", "warning")]
+
+
 @pytest.mark.parametrize(
     ("norm", "order"),
     [
@@ -50,5 +55,5 @@ def test_is_clear_for_norms_of_features(norm: nn.Module, order: Callable[[Tensor
 def test_reads_well() -> None:
     (finding,) = examined("normed-position", Tokens(nn.BatchNorm1d(16), as_they_are))
     assert finding.evidence == snapshot(
-        "`native_batch_norm` reads axis 1 of 2×16×12 as channels, and it is the 16 places of what `line` made; its 12 features are the last axis."
+        "`native_batch_norm` reads axis 1 of 2×16×12 as channels, and it is the 16 places of what `line` made; its 12 features are axis 2."
     )

@@ -1,8 +1,8 @@
-"""A BatchNorm or GroupNorm that takes the places of tokens for channels.
+"""A norm that takes the places of tokens for features.
 
 ## What it finds
-What a layer made is followed, tagged by place and feature, into BatchNorm and GroupNorm over three
-axes: axis 1 must be the features. It reports norms in which axis 1 is the places.
+What a layer made is followed, tagged by place and feature, into norms over three axes. It reports a
+BatchNorm or GroupNorm whose axis 1, and a LayerNorm whose last axis, is the places.
 
 ## Why it costs AP
 Every place of the image gets its own mean, spread, weight and bias, all features of it together:
@@ -10,9 +10,11 @@ what a feature says is weighed against other features, and the norm fits one siz
 
 ## Usual causes
 - `nn.BatchNorm1d(n)(tokens)` of (batch, tokens, features), without a transpose there and back.
+- `nn.LayerNorm(n)(x.flatten(2))` of (batch, channels, places), without a transpose.
 
 ## When it is not a fault
-LayerNorm, which norms the last axis, and norms of (batch, features, tokens) are left alone.
+BatchNorm of (batch, features, tokens) and LayerNorm of (batch, tokens, features) are left alone,
+and so are norms over both sides of a map.
 """
 
 from collections.abc import Iterator
@@ -28,9 +30,10 @@ def find_normed_positions(token_axes: TokenAxes) -> Iterator[Fault]:
         yield Fault(
             where=op.where or "",
             source=op.source,
-            evidence=f"`{op.name}` reads axis 1 of {'×'.join(map(str, op.inputs[0].shape))} as "
-            f"channels, and it is the {found.places} places of what `{source.where or 'the model'}`"
-            f" made; its {found.features} features are the last axis.",
+            evidence=f"`{op.name}` reads axis {found.axis} of "
+            f"{'×'.join(map(str, op.inputs[0].shape))} as channels, and it is the {found.places} "
+            f"places of what `{source.where or 'the model'}` made; its {found.features} features "
+            f"are axis {3 - found.axis}.",
             measured={"places": found.places, "features": found.features},
             at=op.index,
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from pocketdet.doctor.layout import FOLDING, MOVING, POINTWISE, moved
+from pocketdet.doctor.layout import FOLDING, MOVING, POINTWISE, maps_of, moved
 from pocketdet.doctor.trace import Op, Trace, Value
 from pocketdet.doctor.trace.between import from_inputs
 
@@ -22,6 +22,7 @@ ATTENTIONS = (
 )
 NORMS = ("native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm")
 NORMS_TOO = ("native_group_norm",)
+JOINS = ("mul", "mul_", "add", "add_", "sub", "div")
 KEEPS = (POINTWISE - frozenset(NORMS)) | {"native_layer_norm"}
 MOST_VALUES = 6_000_000  # a larger result is left out: its tags would take too long
 
@@ -43,21 +44,33 @@ class MixedRows:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NormedPlaces:
-    """A BatchNorm or GroupNorm whose channels are the places that a layer's tokens stand for."""
+    """A norm that takes the places, which a layer's tokens stand for, along `axis` for features."""
 
     op: Op
     source: Op
+    axis: int
     places: int
     features: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class CrossedGate:
+    """Features of a layer, laid along `axis`, a side of the map that they are joined with."""
+
+    op: Op
+    source: Op
+    axis: int
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class TokenAxes:
-    """What was found: in attention's operands, in its results joined again, and in norms."""
+    """What was found: in attention's operands and joined results, in norms, and in gates."""
 
     mixed: tuple[MixedRows, ...]
     joined: tuple[MixedRows, ...]
     normed: tuple[NormedPlaces, ...]
+    crossed: tuple[CrossedGate, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +89,8 @@ def token_axes(trace: Trace) -> TokenAxes:
     reached = from_inputs(trace)
     read: dict[tuple[int, int], MixedRows] = {}
     normed: dict[int, NormedPlaces] = {}
+    crossed: dict[int, CrossedGate] = {}
+    maps = maps_of(trace)
     joined: list[MixedRows] = []
     for op in trace.forward_ops:
         if op.index not in reached or not op.outputs or op.outputs[0].numel > MOST_VALUES:
@@ -83,13 +98,20 @@ def token_axes(trace: Trace) -> TokenAxes:
         if op.name in (*PRODUCTS, *ATTENTIONS) and len(op.outputs[0].shape) >= 3:
             joined += _joined(op)
         for tags, reader in _readers(op):
-            found, places = _mixed(tags, reader), _normed(tags, reader)
-            if found is not None:
-                read[reader.index, tags.value.slot] = found
-            if places is not None:
-                normed[reader.index] = places
+            found = _mixed(tags, reader), _normed(tags, reader), _crossed(tags, reader, maps)
+            if found[0] is not None:
+                read[reader.index, tags.value.slot] = found[0]
+            if found[1] is not None:
+                normed[reader.index] = found[1]
+            if found[2] is not None:
+                crossed[reader.index] = found[2]
     both = [found for (index, _), found in read.items() if _is_of_two(index, read)]
-    return TokenAxes(mixed=tuple(both), joined=tuple(joined), normed=tuple(normed.values()))
+    return TokenAxes(
+        mixed=tuple(both),
+        joined=tuple(joined),
+        normed=tuple(normed.values()),
+        crossed=tuple(crossed.values()),
+    )
 
 
 def _readers(op: Op) -> Iterator[tuple[_Tags, Op]]:
@@ -208,14 +230,44 @@ def _joined(op: Op) -> Iterator[MixedRows]:
 
 
 def _normed(tags: _Tags, reader: Op) -> NormedPlaces | None:
-    """Say whether a norm takes tokens' places for channels."""
+    """Say whether a norm takes tokens' places for features: on axis 1, or LayerNorm on the last."""
     shape = tags.value.shape
-    is_norm = reader.name in (*NORMS, *NORMS_TOO) and reader.inputs[:1] == (tags.value,)
-    if not is_norm or len(shape) != 3 or min(shape[1:]) < 2:
+    if reader.inputs[:1] != (tags.value,) or len(shape) != 3 or min(shape[1:]) < 2:
+        return None
+    if reader.name in (*NORMS, *NORMS_TOO):
+        axis = 1
+    elif reader.name == "native_layer_norm" and len(reader.argument("normalized_shape")) == 1:
+        axis = 2
+    else:
         return None
     place, channel = tags.place[0], tags.channel[0]
+    if axis == 2:
+        place, channel = place.T, channel.T
     is_place = bool((place == place[:, :1]).all()) and bool((place[:, 0] != place[0, 0]).any())
     is_feature = bool((channel == channel[:1]).all()) and bool((channel[0] != channel[0, 0]).any())
     if not is_place or not is_feature:
         return None
-    return NormedPlaces(op=reader, source=tags.source, places=shape[1], features=shape[2])
+    return NormedPlaces(
+        op=reader, source=tags.source, axis=axis, places=shape[axis], features=shape[3 - axis]
+    )
+
+
+def _crossed(tags: _Tags, reader: Op, maps: set[int]) -> CrossedGate | None:
+    """Say whether features of a linear layer run along a side of a map that they are joined with.
+
+    One number a feature, the same for all other axes but the samples', and a map with channels
+    second of the same size.
+    """
+    shape = tags.value.shape
+    if reader.name not in JOINS or tags.source.name not in LINES or len(shape) != 4:
+        return None
+    others = [v for v in reader.inputs if v is not tags.value and id(v) in maps]
+    axes = [axis for axis in (1, 2, 3) if shape[axis] > 1]
+    if not others or len(axes) != 1 or axes == [1]:
+        return None
+    if others[0].shape[1] < 2 or others[0].shape[axes[0]] != shape[axes[0]]:
+        return None
+    channel = tags.channel.movedim(axes[0], -1).reshape(-1, shape[axes[0]])[0]
+    if len(channel.unique()) < shape[axes[0]]:
+        return None
+    return CrossedGate(op=reader, source=tags.source, axis=axes[0], shape=others[0].shape)
