@@ -28,7 +28,7 @@ from pocketdet.doctor.finding import Fault, Severity
 from pocketdet.doctor.observations.box_values import BoxValues
 
 MINDS = 0.1  # of what the same change costs at rows with a box
-MINDS_MORE = 1.0
+MINDS_MORE = 0.5
 
 
 def find_boxless_targets(box_values: BoxValues) -> Iterator[Fault]:
