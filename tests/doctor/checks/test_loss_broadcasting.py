@@ -42,6 +42,34 @@ def test_pairs_that_nobody_meant_are_an_error(model: nn.Module, loss: Loss) -> N
     assert finding.source.startswith("test_loss_broadcasting.py:")
 
 
+def each_with_each_of_one_mask(model: nn.Module, images: Tensor) -> Tensor:
+    there = images[:, 0] > 0.5
+    here, wanted = model(images)[:, 0][there], images[:, 1][there]
+    return (here[:, None] - wanted).abs().mean()
+
+
+def areas_added_each_to_each(model: nn.Module, images: Tensor) -> Tensor:
+    there = (images[:, 0] > 0.5).nonzero(as_tuple=True)
+    here, wanted = model(images)[:, 0][there], images[:, 1][there]
+    areas = here[:, None].expand(-1, 2).prod(-1, keepdim=True) + wanted
+    return areas.mean()
+
+
+@pytest.mark.parametrize("loss", [each_with_each_of_one_mask, areas_added_each_to_each])
+def test_pairs_of_what_one_mask_picked_out_are_an_error(loss: Loss) -> None:
+    assert [f.severity for f in examined(HEAT_MAP, loss)] == ["error"]
+
+
+def squared_distances(model: nn.Module, images: Tensor) -> Tensor:
+    here, there = model(images)[:, 0].flatten(1), images[:, 1].flatten(1)
+    product = here @ there.T
+    return (here.square().sum(1, keepdim=True) + there.square().sum(1) - 2 * product).amin(1).mean()
+
+
+def test_squared_distances_of_all_pairs_are_clear() -> None:
+    assert examined(HEAT_MAP, squared_distances) == []
+
+
 def squeezed(model: nn.Module, images: Tensor) -> Tensor:
     return F.mse_loss(model(images).squeeze(-1), images.mean((1, 2, 3)))
 

@@ -57,9 +57,14 @@ def test_a_generator_that_workers_copy_is_a_warning(transform) -> None:
     assert "holds a random generator of its own" in finding.evidence
 
 
-@pytest.mark.parametrize("transform", [of_numpy, seeded_inside])
-def test_what_only_may_go_wrong_is_an_info(transform) -> None:
-    assert [f.severity for f in findings_of(CHECK, altered(transform=transform))] == ["info"]
+def test_a_global_seed_is_a_warning_that_names_the_state() -> None:
+    (finding,) = findings_of(CHECK, altered(transform=seeded_inside))
+    assert finding.severity == "warning"
+    assert "sets the seed of torch:" in finding.evidence
+
+
+def test_what_only_may_go_wrong_is_an_info() -> None:
+    assert [f.severity for f in findings_of(CHECK, altered(transform=of_numpy))] == ["info"]
 
 
 def test_without_a_transform_it_is_not_run() -> None:

@@ -2,7 +2,9 @@
 
 ## What it finds
 An operator of the loss in which predictions and targets stretch each other: each has an axis of
-size 1 where the other has more, so that the result has more values than either.
+size 1 where the other has more, so that the result has more values than either. Where somebody
+inserted the axis, only pairs of values that were picked out by the same mask or the same indices
+are told: these were to meet one by one.
 
 ## Why it costs AP
 (N, 1) against (N,) gives N×N differences. The loss falls to where every prediction is the mean of
@@ -14,7 +16,7 @@ all targets, and stays there. PyTorch only warns, and only in some losses.
 
 ## When it is not a fault
 Pairs that are meant (a cost matrix of anchors against boxes, a similarity matrix) are made by
-inserting an axis with `None` or `unsqueeze`, and such operands are not looked at.
+inserting an axis with `None` or `unsqueeze`, of values that come from different places.
 """
 
 from collections.abc import Iterator
@@ -30,14 +32,20 @@ COMPARING = frozenset(
     }
 )  # fmt: skip
 
+ADDING = frozenset({"add", "minimum"})  # as of areas; squared norms of all pairs are added too
+MOST_STEPS = 60  # back from an operand to where its values were picked out
+
 
 def find_loss_broadcasting(training_trace: Trace) -> Iterator[Fault]:
     from_model = training_trace.follows_from(_made_in_model(training_trace))
     for op in training_trace.forward_ops:
-        if op.where is not None or op.name not in COMPARING or len(op.inputs) < 2:
+        if op.where is not None or op.name not in COMPARING | ADDING or len(op.inputs) < 2:
             continue
         first, second = (_before_expansion(value) for value in op.inputs[:2])
-        if not _stretch_each_other(first, second) or _was_widened(first) or _was_widened(second):
+        if not _stretch_each_other(first, second):
+            continue
+        is_meant = op.name in ADDING or _was_widened(first) or _was_widened(second)
+        if is_meant and not _picked_by(first) & _picked_by(second):
             continue
         if _depends(first, from_model) == _depends(second, from_model):
             continue  # both predictions, or neither
@@ -85,6 +93,25 @@ def _was_widened(value: Value) -> bool:
             return False
         producer = producer.inputs[0].producer
     return False
+
+
+def _picked_by(value: Value) -> set[int]:
+    """Give the slots of the masks and indices by which the values of an operand were picked out."""
+    found: set[int] = set()
+    waiting, seen = [value], {value.slot}
+    while waiting and len(seen) < MOST_STEPS:
+        producer = waiting.pop(0).producer
+        if producer is None or producer.where is not None:
+            continue
+        picked = producer.name in ("index", "masked_select", "index_select", "gather")
+        if picked:
+            found |= {v.slot for v in producer.inputs[1:] if not v.is_float}
+            continue
+        for before in producer.inputs:
+            if before.slot not in seen:
+                seen.add(before.slot)
+                waiting.append(before)
+    return found
 
 
 def _fault(op: Op, first: Value, second: Value) -> Fault:

@@ -2,8 +2,8 @@
 
 ## What it finds
 Whether `transform` holds a random generator of its own, which every worker process of a loader
-begins with a copy of; whether it draws from numpy's global state; and whether it gives the same
-picture each time although it changes the picture.
+begins with a copy of; whether it seeds a global state; whether it draws from numpy's; and whether
+it gives the same picture each time although it changes the picture.
 
 ## Why it costs AP
 Workers that draw the same numbers, and draw them anew each epoch, show the network a fraction of
@@ -60,11 +60,22 @@ def find_repeated_draws(
         )
         return
     try:
+        seeded = _seeded_by(pipeline, sample)
         by_numpy = _differs(pipeline, sample, vary="numpy")
         by_all = by_numpy or _differs(pipeline, sample, vary="all")
     except StageFailed as failure:
         raise NotObservable(str(failure)) from failure
-    if by_numpy and not _differs(pipeline, sample, vary="nothing"):
+    if seeded:
+        yield Fault(
+            where="",
+            source=source,
+            evidence=f"`transform` sets the seed of {' and of '.join(seeded)}: after it the next "
+            "number is the same whatever was seeded before, so its own draws repeat from picture "
+            "to picture, and so do those of everything else.",
+            measured={"seeded": seeded},
+            remedy="Do not set a seed inside of the augmentation.",
+        )
+    elif by_numpy and not _differs(pipeline, sample, vary="nothing"):
         yield Fault(
             where="",
             source=source,
@@ -83,6 +94,24 @@ def find_repeated_draws(
             severity=Severity.INFO,
             remedy="Do not set a seed inside of the augmentation.",
         )
+
+
+def _seeded_by(pipeline: DetectionPipeline, sample: Any) -> list[str]:
+    """Name the global states that are the same after a draw, whatever they were before."""
+    after: list[dict[str, float]] = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed)
+        _drawn(pipeline, sample)
+        after.append(
+            {
+                "torch": float(torch.rand(1)),
+                "random": random.random(),
+                "numpy": float(np.random.random()),
+            }
+        )
+    return [name for name, number in after[0].items() if number == after[1][name]]
 
 
 def generator_in(thing: Any, depth: int = DEPTH, path: str = "") -> str | None:
