@@ -89,7 +89,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "averaged weights without their buffers": MODES,
     "train and eval compute different things": MODES,
     "an input is changed in place": ("changed-by-a-pass", "random-evaluation"),
-    "BatchNorm constants": MODES,
+    "BatchNorm constants": (*MODES, "excessive-epsilon"),
     "one scale for values of different size": (*UNEQUAL, "rounded-away"),
     "channels kept do not fit those that come": UNEQUAL,
     "probabilities into a loss of logits": LOSS,

@@ -25,6 +25,7 @@ def pyramid(net: Host, x: Tensor) -> Tensor:
 
 LINEAR: dict[str, Alter] = {
     "two": lambda net, x: F.relu(net.back(net.wide(x))),
+    "a leaky slope of 1": lambda net, x: F.relu(net.back(F.leaky_relu(net.wide(x), 1.0))),
     "with a norm between": lambda net, x: F.relu(net.back(net.bn(net.wide(x)))),
     "on flattened places": lambda net, x: F.relu(
         net.of_channels(net.of_channels(x.flatten(2).mT)).mT.reshape(x.shape)
@@ -32,6 +33,7 @@ LINEAR: dict[str, Alter] = {
 }
 
 RIGHT: dict[str, Alter] = {
+    "leaky": lambda net, x: F.relu(net.back(F.leaky_relu(net.wide(x), 0.2))),
     "activated": lambda net, x: F.relu(net.back(F.relu(net.wide(x)))),
     "bottleneck": lambda net, x: F.relu(net.out_of_narrow(net.narrow(x))),
     "projection before an expansion": lambda net, x: F.relu(net.expand(net.project(x)))[:, :16],

@@ -142,3 +142,24 @@ def line_in_this_file(mark: str) -> str:
 @pytest.mark.parametrize("how", ["transposed", "channels last", "mixed over places", "grown"])
 def test_tokens_that_keep_their_places_on_the_way_back_are_clear(how: str) -> None:
     assert examined(BackToAMap(how)) == []
+
+
+class Patches(nn.Module):
+    """An image cut into patches of 8×8 pixels, each read by one layer."""
+
+    def __init__(self, *, is_scrambled: bool) -> None:
+        super().__init__()
+        self.embed, self.head = nn.Linear(192, 16), nn.Linear(16, 2)
+        self.is_scrambled = is_scrambled
+
+    def forward(self, images: Tensor) -> Tensor:
+        b, c, h, w = images.shape
+        cut = images.view(b, c, h // 8, 8, w // 8, 8)
+        patches = images if self.is_scrambled else cut.permute(0, 2, 4, 3, 5, 1)
+        return self.head(self.embed(patches.reshape(b, -1, 192)).relu())
+
+
+def test_an_image_cut_into_patches_by_one_reshape_is_an_error() -> None:
+    (finding,) = examined(Patches(is_scrambled=True), size=(40, 56))
+    assert finding.severity == "error"
+    assert examined(Patches(is_scrambled=False), size=(40, 56)) == []
