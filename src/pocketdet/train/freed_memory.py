@@ -15,7 +15,7 @@ def keep_freed_memory() -> bool:
 
     A step on the CPU frees its activations and asks for the same sizes again. By default glibc
     gives them back to the system, which then fills every page with zeros anew: 690,000 page
-    faults in 44 steps of `PELEE_SMALL`, a tenth of the processor's time
+    faults in 44 steps of `PELEE_SMALL`, a twelfth of the processor's time
     (benchmarks/freed_memory.py). It holds for the whole process, and the process's peak of
     memory hardly changes. Other C libraries are left alone.
     """
