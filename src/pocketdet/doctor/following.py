@@ -8,6 +8,9 @@ from torch import Tensor
 from pocketdet.doctor.observations.patches import Patches
 
 TINY = 1e-30
+RELIABLE = 0.6  # of what is looked at: below it there is too much noise
+ASTRAY = 0.5  # healthy heads have .75 and more
+CROSSED = 0.8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,6 +29,30 @@ class Following:
     straight: Tensor
     crossed: Tensor
     moves: Tensor
+
+    @property
+    def is_reliable(self) -> bool:
+        """Whether noise leaves enough to judge by."""
+        return float(self.reliability.amin()) >= RELIABLE
+
+    @property
+    def worst(self) -> float:
+        """The lower correlation of both axes."""
+        return float(self.straight.amin())
+
+    @property
+    def is_astray(self) -> bool:
+        """Whether what is looked at does not go with the places."""
+        return self.worst < ASTRAY
+
+    def words(self) -> str:
+        """Say how far it goes with the places, in x and in y."""
+        x, y = self.straight.tolist()
+        is_crossed = float(self.crossed.amin()) > CROSSED
+        return (
+            f"the correlation is {x:+.2f} in x and {y:+.2f} in y, where healthy heads have .75 and "
+            "more." + (" They look where x and y are exchanged." if is_crossed else "")
+        )
 
 
 def following(answers: Tensor, places: Tensor, patches: Patches) -> Following | None:

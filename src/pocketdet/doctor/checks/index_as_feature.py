@@ -22,7 +22,6 @@ from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Fault, Severity
 from pocketdet.doctor.trace import Op, Trace, Value
 from pocketdet.doctor.trace.between import from_inputs, reads_parameters
-from pocketdet.doctor.trace.origin import MOVING
 
 FINDERS = frozenset(
     {"max", "min", "topk", "sort", "argmax", "argmin", "max_pool2d_with_indices", "argsort"}
@@ -63,8 +62,7 @@ def _layer_behind(value: Value) -> Op | None:
                 return op
             if made is None or (is_feature and op.name in ("sin", "cos")):
                 continue  # coordinates in a position code
-            if made.is_float or op.name in MOVING or not made.is_float:
-                waiting.append((made, is_feature or made.is_float))
+            waiting.append((made, is_feature or made.is_float))
     return None
 
 

@@ -39,7 +39,7 @@ from pocketdet.doctor.observations.answers import Answer, channel_axis
 from pocketdet.doctor.observations.answers_followed import AnswersFollowed
 from pocketdet.doctor.observations.places import Places
 from pocketdet.doctor.observations.row_places import LOCAL
-from pocketdet.doctor.trace import Trace
+from pocketdet.doctor.trace import Op, Trace
 
 FAR, SOME = 0.4, 0.3  # of the local values; healthy heads have few
 HALF = 0.5  # of the object's longer side: any cell on the object may speak of it
@@ -47,9 +47,6 @@ NOISE = 1.0  # spreads, by which a single value's estimate errs
 CUT_OFF = 0.8  # spreads: how far the border of the image moves the middle of what is seen
 FAINT = 1e-2  # of the output's mean power: saturated values see rounding
 MOVES = 0.6  # of the objects' spread over the image, by which what is looked at must move
-RELIABLE = 0.6  # of what is looked at by patches: below it there is too much noise
-ASTRAY = 0.5  # healthy heads have .85 and more
-CROSSED = 0.8
 LEAST_VALUES, LEAST_OBJECTS = 24, 8
 
 
@@ -71,7 +68,7 @@ def find_misplaced_answers(
     trace: Trace,
     answers_followed: tuple[AnswersFollowed, ...] = (),
 ) -> Iterator[Fault]:
-    judged = [f for f in answers_followed if float(f.following.reliability.amin()) >= RELIABLE]
+    judged = [f for f in answers_followed if f.following.is_reliable]
     num_judged = len(judged)
     for path, look in places.outputs.items():
         by_size = [
@@ -92,9 +89,9 @@ def find_misplaced_answers(
 
 def _astray(judged: list[AnswersFollowed]) -> AnswersFollowed | None:
     """Give the worst of those that do not follow, whole outputs before single channels."""
-    astray = [f for f in judged if float(f.following.straight.amin()) < ASTRAY]
+    astray = [f for f in judged if f.following.is_astray]
     whole = [f for f in astray if f.channel is None]
-    return min(whole or astray, key=lambda f: float(f.following.straight.amin()), default=None)
+    return min(whole or astray, key=lambda f: f.following.worst, default=None)
 
 
 def _share(seen: _Seen) -> float:
@@ -152,9 +149,7 @@ def _fault(seen: _Seen, trace: Trace, look: Look, places: Places) -> Fault:
     share, far = _share(seen), seen.is_far.nonzero()[:, 0]
     away = (seen.looks_at - seen.object_at).norm(dim=1)
     worst = int(far[away[far].argsort()[len(far) // 2]])
-    origins = Counter(_origin(trace, seen.path, int(i), look) for i in seen.index[far][:200])
-    (at_op, made_by), _ = origins.most_common(1)[0]
-    op, maker = trace.ops[at_op], trace.ops[made_by]
+    op, maker = _usual_origin(trace, seen.path, seen.index[far], look)
     name = f"output{seen.path or ''}"
     return Fault(
         where=maker.where or "",
@@ -170,25 +165,26 @@ def _fault(seen: _Seen, trace: Trace, look: Look, places: Places) -> Fault:
 
 
 def _astray_fault(astray: AnswersFollowed, trace: Trace, look: Look) -> Fault:
-    index = torch.cat(astray.values)
-    origins = Counter(_origin(trace, astray.path, int(i), look) for i in index[:200])
-    (at_op, made_by), _ = origins.most_common(1)[0]
-    op, maker = trace.ops[at_op], trace.ops[made_by]
+    op, maker = _usual_origin(trace, astray.path, torch.cat(astray.values), look)
     by_axis = astray.following.straight.tolist()
     values = "the values" if astray.channel is None else f"channel {astray.channel} of the values"
     sides = (astray.boxes_xyxy[0, 2:] - astray.boxes_xyxy[0, :2]).tolist()
-    is_crossed = float(astray.following.crossed.amin()) > CROSSED
     return Fault(
         where=maker.where or "",
         source=op.source or maker.source,
         evidence=f"An object of {sides[0]:.0f}x{sides[1]:.0f} px is put at {astray.following.num} "
         f"places, and what {values} of output{astray.path} that stand for it, by `encode` and "
-        "`perfect`, look at does not go with it: the correlation is "
-        f"{by_axis[0]:+.2f} in x and {by_axis[1]:+.2f} in y, where healthy heads have .85 and more."
-        + (" They look where x and y are exchanged." if is_crossed else ""),
+        f"`perfect`, look at does not go with it: {astray.following.words()}",
         measured={"x": by_axis[0], "y": by_axis[1], "objects": astray.following.num},
         at=op.index,
     )
+
+
+def _usual_origin(trace: Trace, path: str, index: Tensor, look: Look) -> tuple[Op, Op]:
+    """Give the operators that laid out and computed most of these values."""
+    origins = Counter(_origin(trace, path, int(i), look) for i in index[:200])
+    (laid_out, computed), _ = origins.most_common(1)[0]
+    return trace.ops[laid_out], trace.ops[computed]
 
 
 def _origin(trace: Trace, path: str, index: int, look: Look) -> tuple[int, int]:

@@ -50,9 +50,6 @@ CUT_OFF = 0.8  # spreads: how far the border of the image moves the middle of wh
 NOISE = 0.5  # spreads: what a single row's estimate errs by
 LEAST_SHARE = 0.3  # of an output's rows; fewer may be the border, or chance
 LEAST_ROWS = 25  # inside the image, for an offset that can be trusted
-RELIABLE = 0.6  # of what is looked at by patches: below it there is too much noise
-ASTRAY = 0.5  # healthy heads have .85 and more
-CROSSED = 0.8
 MENDED = 0.35  # of the median distance is left where the cause is undone
 MOST_LEVELS = 5
 IN_ANOTHER_ORDER = " Joined in another order the levels look where their boxes are."
@@ -84,11 +81,11 @@ class _Rows:
 def find_misplaced_rows(
     row_places: tuple[RowPlaces, ...], rows_followed: tuple[RowsFollowed, ...] = ()
 ) -> Iterator[Fault]:
-    judged = [f for f in rows_followed if float(f.following.reliability.amin()) >= RELIABLE]
+    judged = [f for f in rows_followed if f.following.is_reliable]
     num_local = len(judged)
-    astray = [f for f in judged if float(f.following.straight.amin()) < ASTRAY]
+    astray = [f for f in judged if f.following.is_astray]
     if astray:
-        yield _astray_fault(min(astray, key=lambda f: float(f.following.straight.amin())))
+        yield _astray_fault(min(astray, key=lambda f: f.following.worst))
     for output in row_places:
         rows = _local_rows(output)
         num_local += len(rows.index)
@@ -180,14 +177,12 @@ def _astray_fault(astray: RowsFollowed) -> Fault:
     path = moved_from(astray.output.value, row=row)
     op, made_by = layout_op(path), computing_op(path)
     by_axis = astray.following.straight.tolist()
-    is_crossed = float(astray.following.crossed.amin()) > CROSSED
     return Fault(
         where=(made_by.where or "") if made_by else "",
         source=op.source if op else None,
         evidence=f"What {len(astray.rows):,} rows of output{astray.output.path or ''} with boxes "
-        f"of one size, such as row {row:,}, look at does not go with their boxes: the correlation "
-        f"is {by_axis[0]:+.2f} in x and {by_axis[1]:+.2f} in y, where healthy heads have .85 and "
-        "more." + (" They look where x and y are exchanged." if is_crossed else ""),
+        f"of one size, such as row {row:,}, look at does not go with their boxes: "
+        f"{astray.following.words()}",
         measured={"x": by_axis[0], "y": by_axis[1], "rows": len(astray.rows)},
         at=op.index if op else 0,
     )

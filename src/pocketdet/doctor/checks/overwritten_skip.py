@@ -22,6 +22,7 @@ from pocketdet.doctor.attributes import is_rebound
 from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Fault, Severity
 from pocketdet.doctor.trace import Op, Trace, Value
+from pocketdet.doctor.trace.module_names import common_module
 
 ACTIVATIONS = frozenset(
     {"relu_", "leaky_relu_", "silu_", "hardswish_", "elu_", "hardtanh_", "clamp_min_", "mish_"}
@@ -49,12 +50,7 @@ def _block(op: Op, addition: Op) -> str | None:
     """Give the innermost module that holds both, None for the network itself."""
     if addition.name not in ADDITIONS or addition.where is None or op.where is None:
         return None
-    shared: list[str] = []
-    for one, other in zip(op.where.split("."), addition.where.split("."), strict=False):
-        if one != other:
-            break
-        shared.append(one)
-    return ".".join(shared) or None
+    return common_module([op.where, addition.where]) or None
 
 
 def _is_in(where: str, block: str) -> bool:

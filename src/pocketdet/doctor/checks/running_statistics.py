@@ -30,6 +30,7 @@ from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Fault, Severity
 from pocketdet.doctor.observations.statistics import Statistics
 from pocketdet.doctor.trace import Trace
+from pocketdet.doctor.trace.module_names import common_module
 
 MOST_FORGOTTEN = 0.55  # a half is used on purpose; .9 and .99 are the other convention
 
@@ -90,7 +91,7 @@ def _twin(frozen: Statistics, every: tuple[Statistics, ...]) -> bool:
 
 def _fault(model: nn.Module, found: list[Statistics], what: str, severity: Severity) -> Fault:
     names = [statistics.name for statistics in found]
-    where = _common(names) or names[0]
+    where = common_module(names) or names[0]
     listed = ", ".join(f"`{name}`" for name in names[:3])
     return Fault(
         where=where,
@@ -101,16 +102,6 @@ def _fault(model: nn.Module, found: list[Statistics], what: str, severity: Sever
         severity=severity,
         at=0,
     )
-
-
-def _common(names: list[str]) -> str:
-    parts = [name.split(".") for name in names]
-    shared: list[str] = []
-    for level in zip(*parts, strict=False):
-        if len(set(level)) > 1:
-            break
-        shared.append(level[0])
-    return ".".join(shared)
 
 
 CHECK = Check(

@@ -122,14 +122,10 @@ def _move(op: Op, known: dict[int, Origins], folded: dict[int, tuple[Tensor, Ori
         tags = torch.arange(value.shape[1], dtype=torch.int32).reshape(sides).expand(value.shape)
     else:
         return
-    for made, tag in zip(op.outputs, moved(op, value, tags), strict=False):
-        if tag.ndim >= 2 and bool(
-            (
-                tag == tag.transpose(0, 1).flatten(1)[:, :1].reshape([1, -1, *[1] * (tag.ndim - 2)])
-            ).all()
-        ):
-            channels = tag.transpose(0, 1).flatten(1)[:, 0].long()
-            known[id(made)] = origins[0][channels], origins[1]
+    for made, tag in zip(op.outputs, moved(op, value, tags), strict=True):
+        by_channel = tag.transpose(0, 1).flatten(1) if tag.ndim >= 2 else None
+        if by_channel is not None and bool((by_channel == by_channel[:, :1]).all()):
+            known[id(made)] = origins[0][by_channel[:, 0].long()], origins[1]
         else:
             folded[id(made)] = tag, origins
 

@@ -1,11 +1,21 @@
 """Names for every module that a network holds, registered or not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import nn
 
 MOST_ITEMS = 10_000
+
+
+def common_module(names: Sequence[str]) -> str:
+    """Name the innermost module that holds all of these; "" is the network itself."""
+    shared: list[str] = []
+    for level in zip(*(name.split(".") for name in names), strict=False):  # as deep as the shortest
+        if len(set(level)) > 1:
+            break
+        shared.append(level[0])
+    return ".".join(shared)
 
 
 def module_names(model: nn.Module) -> dict[int, str]:
