@@ -30,8 +30,8 @@ from pocketdet.conventions import InputContract
 from pocketdet.data.augment.settings import NO_AUGMENT
 from pocketdet.model import BatchNorm, DetectorConfig, ExtraConvs, PeleeHead, PeleeStem, TwoWayDense
 from pocketdet.model.priors import prior_ladder
+from pocketdet.runs.data import DataSource
 from pocketdet.train.settings import TrainSettings
-from pocketdet.training_data import DataSource
 from pocketdet.trial import Steps, Trial, open_trial_data, run_trial
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))

@@ -27,7 +27,7 @@ from pocketdet.data.open import open_dataset
 from pocketdet.data.repair import repair_dataset
 from pocketdet.doctor import ALL_CHECKS, examine
 from pocketdet.model import build
-from pocketdet.own_patient import NUM_SAMPLES, OwnPatient, own_patient
+from pocketdet.runs.own_patient import NUM_SAMPLES, OwnPatient, own_patient
 
 NUM_CLASSES = 20
 SLOWEST = 5

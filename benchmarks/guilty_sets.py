@@ -35,7 +35,7 @@ from pocketdet.model import (
     TwoWayDense,
 )
 from pocketdet.model.priors import prior_ladder
-from pocketdet.training_data import DataSource
+from pocketdet.runs.data import DataSource
 from pocketdet.trial import SideBySide, open_trial_data
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))

@@ -38,8 +38,8 @@ from pocketdet.model import Detector
 from pocketdet.model.quantized import QuantizedDetector
 from pocketdet.model.quantized.onnx_form import onnx_form
 from pocketdet.model.saved_detector import detector_to_data
+from pocketdet.runs.data import DataSource, open_training_data
 from pocketdet.train.distributed import World
-from pocketdet.training_data import DataSource, open_training_data
 
 RESULTS = Path(__file__).parent / "results"
 WEIGHTS_ONLY = Quantize(activation_bits=None, reduce_range=False, bias_correction=False, lose=None)

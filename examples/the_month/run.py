@@ -19,10 +19,10 @@ import torch
 from pocketdet.config_file import load_config
 from pocketdet.data.augment.settings import LIGHT_AUGMENT
 from pocketdet.data.digits.builtin import BuiltinSettings, builtin_dataset
+from pocketdet.runs.data import DataSource
+from pocketdet.runs.training import RunRequest, resume_training, run_training
 from pocketdet.train.checkpoint import read_checkpoint
 from pocketdet.train.settings import TrainSettings
-from pocketdet.training_data import DataSource
-from pocketdet.training_run import RunRequest, resume_training, run_training
 
 HERE = Path(__file__).resolve().parent
 

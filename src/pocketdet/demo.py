@@ -12,10 +12,10 @@ from pocketdet.data.progress import Progress, silent
 from pocketdet.evaluate.evaluation import Evaluation
 from pocketdet.evaluate.job import default_folder, evaluate_run, write_evaluation
 from pocketdet.model import Detector
+from pocketdet.runs.data import DataSource
+from pocketdet.runs.training import RunRequest, run_training
 from pocketdet.train.events import Watcher, nobody
 from pocketdet.train.settings import TrainSettings
-from pocketdet.training_data import DataSource
-from pocketdet.training_run import RunRequest, run_training
 
 RECIPE = "PELEE_TINY"
 

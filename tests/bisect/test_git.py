@@ -11,7 +11,7 @@ from pocketdet.bisect.request import JudgeRequest
 from pocketdet.bisect.single import judge_config
 from pocketdet.bisect.verdict import Verdict
 from pocketdet.data.digits.builtin import BuiltinSettings, builtin_dataset
-from pocketdet.training_data import DataSource
+from pocketdet.runs.data import DataSource
 
 HEALTHY = """\
 base: PELEE_TINY

@@ -17,7 +17,7 @@ from pocketdet.bisect.verdict import Judgement, Verdict
 from pocketdet.cli import app
 from pocketdet.data.digits.builtin import BuiltinSettings, builtin_dataset
 from pocketdet.model import DetectorConfig
-from pocketdet.training_data import DataSource
+from pocketdet.runs.data import DataSource
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from pocketdet import Detector, build, recipes
 from pocketdet.cli import app
-from pocketdet.edit_request import DiffRequest, run_diff
 from pocketdet.model.saved_detector import detector_to_data
+from pocketdet.requests.edit import DiffRequest, run_diff
 
 ALTERED = """
 base: PELEE_TINY

@@ -11,13 +11,13 @@ import torch
 from typer.testing import CliRunner
 
 from pocketdet.cli import app
-from pocketdet.compare_request import CompareOptions, named_configs, seconds
 from pocketdet.config_file import save_config
 from pocketdet.conventions import ClassList, InputContract, Sample
 from pocketdet.data.dataset import Dataset, Traits
 from pocketdet.data.formats.any_format import write_dataset
 from pocketdet.model import BatchNorm, DetectorConfig, ExtraConvs, PeleeHead, PeleeStem, TwoWayDense
 from pocketdet.model.priors import prior_ladder
+from pocketdet.requests.comparison import CompareOptions, named_configs, seconds
 
 TINY = DetectorConfig(
     input=InputContract(height=48, width=48),

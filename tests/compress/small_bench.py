@@ -7,9 +7,9 @@ from compress_data import write_squares
 from pocketdet.compress.workbench import Workbench
 from pocketdet.data.augment.settings import AugmentSettings
 from pocketdet.data.progress import silent
+from pocketdet.runs.data import DataSource, open_training_data
 from pocketdet.train.distributed import World
 from pocketdet.train.settings import TrainSettings
-from pocketdet.training_data import DataSource, open_training_data
 
 
 def tiny_bench(folder: Path) -> Workbench:

@@ -17,7 +17,6 @@ from pocketdet.export.network import FileNetwork
 from pocketdet.export.pictures import made_up_pictures
 from pocketdet.export.proof import prove
 from pocketdet.export.tolerance import TOLERANCES
-from pocketdet.export_request import default_file
 from pocketdet.model import (
     Detector,
     DetectorConfig,
@@ -31,6 +30,7 @@ from pocketdet.model import (
 )
 from pocketdet.model.fold import fold_batch_norm
 from pocketdet.model.priors import prior_ladder
+from pocketdet.requests.export import default_file
 from pocketdet.runtime import DetectionArrays, card_path, open_runner, read_card
 from pocketdet.runtime.sessions.installed import RUNTIMES
 

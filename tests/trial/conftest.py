@@ -6,7 +6,7 @@ import pytest
 from small_trial import write_shapes
 import torch
 
-from pocketdet.training_data import DataSource
+from pocketdet.runs.data import DataSource
 from pocketdet.trial import TrialData, open_trial_data
 
 

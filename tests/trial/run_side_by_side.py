@@ -5,7 +5,7 @@ import sys
 
 from small_trial import small_settings, small_trial
 
-from pocketdet.training_data import DataSource
+from pocketdet.runs.data import DataSource
 from pocketdet.trial import Job, SideBySide, Steps, open_trial_data
 
 

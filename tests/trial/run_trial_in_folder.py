@@ -6,7 +6,7 @@ import sys
 from small_trial import small_trial
 import torch
 
-from pocketdet.training_data import DataSource
+from pocketdet.runs.data import DataSource
 from pocketdet.trial import Steps, run_trial
 import pocketdet.trial.run
 

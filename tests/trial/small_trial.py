@@ -20,8 +20,8 @@ from pocketdet.model import (
     PriorLevel,
     TwoWayDense,
 )
+from pocketdet.runs.data import DataSource
 from pocketdet.train.settings import TrainSettings
-from pocketdet.training_data import DataSource
 from pocketdet.trial import Trial
 
 SMALL = DetectorConfig(

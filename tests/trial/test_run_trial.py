@@ -13,9 +13,9 @@ import torch
 
 from pocketdet.evaluate import evaluate_detections
 from pocketdet.model import CBAM, Detector
+from pocketdet.runs.data import DataSource
 from pocketdet.train.checkpoint import read_checkpoint
 from pocketdet.train.events import StepDone
-from pocketdet.training_data import DataSource
 from pocketdet.trial import Steps, Trial, open_trial_data, run_trial
 import pocketdet.trial.run
 

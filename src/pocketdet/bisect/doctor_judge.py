@@ -10,7 +10,7 @@ from pocketdet.data.dataset import Traits
 from pocketdet.doctor import Finding, examine
 from pocketdet.doctor.finding import Severity
 from pocketdet.model import DetectorConfig, build
-from pocketdet.own_patient import own_patient
+from pocketdet.runs.own_patient import own_patient
 
 BUDGET_S = 60.0
 Subject = TypeVar("Subject")

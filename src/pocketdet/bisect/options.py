@@ -9,7 +9,7 @@ from pocketdet.bisect.request import BisectRequest, Tell, no_word, run_bisect
 from pocketdet.bisect.result import BisectResult
 from pocketdet.bisect.search import Asked
 from pocketdet.data.progress import Progress, silent
-from pocketdet.training_data import DataSource
+from pocketdet.runs.data import DataSource
 
 OF_CONFIGS = ("data", "learning_rate", "split_train", "split_val", "device", "jobs")
 OF_MODULES = ("input", "loss")

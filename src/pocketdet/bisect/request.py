@@ -23,9 +23,9 @@ from pocketdet.data.progress import Progress, silent
 from pocketdet.doctor.named_patient import named_function
 from pocketdet.model import DetectorConfig, build
 from pocketdet.model.config_data import config_to_data
-from pocketdet.own_patient import NUM_SAMPLES
+from pocketdet.runs.data import DataSource
+from pocketdet.runs.own_patient import NUM_SAMPLES
 from pocketdet.train.distributed import resolve_device
-from pocketdet.training_data import DataSource
 from pocketdet.trial import SideBySide, TrialData, open_trial_data
 from pocketdet.trial.trial import own_parts
 

@@ -10,8 +10,8 @@ from pocketdet.bisect.signals import SCORE, TRAINING
 from pocketdet.bisect.training_judge import FIRST_STEPS
 from pocketdet.data.augment.settings import NO_AUGMENT
 from pocketdet.model import DetectorConfig, build
+from pocketdet.runs.data import DataSource
 from pocketdet.train.settings import TrainSettings
-from pocketdet.training_data import DataSource
 from pocketdet.trial import Job, SideBySide, Steps, Trial, TrialResult
 
 NUM_TRAIN, NUM_VAL = 64, 128

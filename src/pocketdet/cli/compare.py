@@ -62,8 +62,8 @@ def compare(
     """Train configs in turns over several seeds, all else equal; give differences and a verdict."""
     from pocketdet.cli.compare_text import show_comparison
     from pocketdet.compare import run_comparison
-    from pocketdet.compare_request import CompareOptions
     from pocketdet.data.progress_bar import progress_bar
+    from pocketdet.requests.comparison import CompareOptions
 
     request = CompareOptions(
         configs=configs,

@@ -25,7 +25,7 @@ def diff(
 ) -> None:
     """List what differs, what each block costs before and after, and which weights carry over."""
     from pocketdet.cli.diff_text import show_diff
-    from pocketdet.edit_request import DiffRequest, run_diff
+    from pocketdet.requests.edit import DiffRequest, run_diff
 
     request = DiffRequest(
         base=base,

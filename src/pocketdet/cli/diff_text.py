@@ -10,7 +10,7 @@ from rich.table import Table
 from pocketdet.edit import EditReport, TransferPlan
 from pocketdet.edit.comparison import BlockRow, BlockSide
 from pocketdet.edit.fate_rows import transfer_text
-from pocketdet.edit_request import DiffRequest
+from pocketdet.requests.edit import DiffRequest
 
 STYLES = {"same": "dim", "changed": "yellow", "added": "green", "removed": "red"}
 WIDTH = 150

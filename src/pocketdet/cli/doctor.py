@@ -65,7 +65,7 @@ def doctor(
     from pocketdet.data.progress_bar import progress_bar
     from pocketdet.doctor.report import is_alarming
     from pocketdet.doctor.sarif import to_sarif
-    from pocketdet.examination_request import (
+    from pocketdet.requests.examination import (
         ExaminationRequest,
         parse_allowed,
         run_examination,

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from pocketdet.doctor import ALL_CHECKS, Report
 from pocketdet.doctor.explain import find_check, page_of
-from pocketdet.training_examination import UnsoundDetector
+from pocketdet.runs.examination import UnsoundDetector
 
 STYLES = {"error": "bold red", "warning": "bold yellow", "info": "bold cyan", "crashed": "red"}
 

@@ -57,7 +57,7 @@ def export(
     """
     from pocketdet.cli.export_text import show_export, show_rejected
     from pocketdet.export import ExportSettings, RejectedExport
-    from pocketdet.export_request import ExportRequest, run_export
+    from pocketdet.requests.export import ExportRequest, run_export
 
     request = ExportRequest(
         run=run,

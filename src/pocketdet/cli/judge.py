@@ -33,7 +33,7 @@ def judge(
     from pocketdet.bisect.request import JudgeRequest
     from pocketdet.bisect.single import judge_config
     from pocketdet.cli.bisect_text import bisect_display, show_judgement
-    from pocketdet.training_data import DataSource
+    from pocketdet.runs.data import DataSource
 
     request = JudgeRequest(
         config=config,

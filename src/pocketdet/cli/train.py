@@ -102,8 +102,8 @@ def train(
     """
     from pocketdet.cli.doctor_text import show_unsound
     from pocketdet.cli.training_display import show_result, training_display
-    from pocketdet.training_command import TrainOptions, start_or_resume
-    from pocketdet.training_examination import UnsoundDetector
+    from pocketdet.requests.training import TrainOptions, start_or_resume
+    from pocketdet.runs.examination import UnsoundDetector
 
     options = TrainOptions(
         recipe=recipe,

@@ -19,9 +19,9 @@ from rich.progress import (
 )
 
 from pocketdet.data.progress import Progress as TellProgress
+from pocketdet.runs.training import RunResult
 from pocketdet.train.early_stopping import best_epoch
 from pocketdet.train.events import Ended, EpochDone, Event, Prepared, Started, StepDone, Watcher
-from pocketdet.training_run import RunResult
 
 SMOOTHING = 0.95
 

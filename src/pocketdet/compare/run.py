@@ -14,9 +14,9 @@ from pocketdet.compare.measured import Measured, Measurer, best_of, differences
 from pocketdet.compare.verdict import verdict_on, why_to_stop
 from pocketdet.data.progress import Progress, silent
 from pocketdet.model import DetectorConfig
+from pocketdet.runs.data import DataSource
 from pocketdet.train.atomic_file import write_atomically
 from pocketdet.train.settings import TrainSettings
-from pocketdet.training_data import DataSource
 from pocketdet.trial import Job, SideBySide, Trial, TrialData, TrialResult, open_trial_data
 
 USUAL_SIZE = 1.0

@@ -9,9 +9,9 @@ import yaml
 
 from pocketdet.model import Detector
 from pocketdet.model.saved_detector import checkpoint_in
+from pocketdet.runs.data import DataSource
 from pocketdet.train.settings import TrainSettings
 from pocketdet.train.settings_data import settings_from_data
-from pocketdet.training_data import DataSource
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -21,9 +21,9 @@ from pocketdet.compress.step import Step
 from pocketdet.compress.workbench import Workbench
 from pocketdet.data.progress import Progress, silent
 from pocketdet.model import Detector
+from pocketdet.runs.data import DataSource, open_training_data
 from pocketdet.train.distributed import World, resolve_device
 from pocketdet.train.settings_data import settings_from_data, settings_to_data
-from pocketdet.training_data import DataSource, open_training_data
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,13 +22,13 @@ from pocketdet.data.loading.batches import Batch, eval_batches
 from pocketdet.data.progress import Progress, silent
 from pocketdet.evaluate import evaluate_detector
 from pocketdet.model import Detector
+from pocketdet.runs.data import TrainingData, training_batches
 from pocketdet.train.atomic_file import write_atomically
 from pocketdet.train.criterion import Criterion, criterion_of
 from pocketdet.train.distributed import World
 from pocketdet.train.plan import nothing
 from pocketdet.train.settings import TrainSettings
 from pocketdet.train.state import TrainState
-from pocketdet.training_data import TrainingData, training_batches
 
 SCORES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar_100")
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from pocketdet.conventions import ImageFile, Sample
 from pocketdet.data.progress import Progress, silent
+from pocketdet.runs.data import DataSource, TrainingData, open_training_data
 from pocketdet.train.distributed import World
-from pocketdet.training_data import DataSource, TrainingData, open_training_data
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -13,6 +13,8 @@ from pocketdet.data.progress import Progress, silent
 from pocketdet.evaluate import RunSettings, evaluate_detections, evaluate_detector
 from pocketdet.model import Detector
 from pocketdet.model.saved_detector import detector_to_data
+from pocketdet.runs.data import TrainingData, training_batches
+from pocketdet.runs.training import prepare_device
 from pocketdet.train.atomic_file import write_atomically
 from pocketdet.train.checkpoint import LAST, read_checkpoint, resume, save_checkpoints
 from pocketdet.train.distributed import World, resolve_device
@@ -22,8 +24,6 @@ from pocketdet.train.non_finite import NonFiniteLoss
 from pocketdet.train.plan import TrainPlan
 from pocketdet.train.settings import TrainSettings
 from pocketdet.train.state import TrainState, begin
-from pocketdet.training_data import TrainingData, training_batches
-from pocketdet.training_run import prepare_device
 from pocketdet.trial.data import TrialData, open_trial_data
 from pocketdet.trial.held_out import held_out_loss
 from pocketdet.trial.result import TrialResult, figures_of, load_result, save_result

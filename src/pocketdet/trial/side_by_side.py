@@ -17,8 +17,8 @@ from typing import Any, Self
 
 import torch
 
+from pocketdet.runs.data import DataSource
 from pocketdet.train.events import Event, Started, StepDone
-from pocketdet.training_data import DataSource
 from pocketdet.trial.data import TrialData, open_trial_data
 from pocketdet.trial.result import TrialResult
 from pocketdet.trial.run import run_trial

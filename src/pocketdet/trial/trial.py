@@ -11,9 +11,9 @@ from typing import Any
 from pocketdet import __version__
 from pocketdet.model import DetectorConfig
 from pocketdet.model.config_data import config_to_data
+from pocketdet.runs.data import DataSource
 from pocketdet.train.settings import TrainSettings
 from pocketdet.train.settings_data import settings_to_data
-from pocketdet.training_data import DataSource
 
 ROUND = 10
 """Steps after which a training of so many steps can stop and go on."""

@@ -31,14 +31,14 @@ from pocketdet.train.run_folder import RunFolder
 from pocketdet.train.settings import TrainSettings
 from pocketdet.train.settings_data import settings_to_data
 from pocketdet.train.state import TrainState, begin
-from pocketdet.training_data import (
+from pocketdet.runs.data import (
     DataSource,
     TrainingData,
     open_training_data,
     resolve_workers,
     training_batches,
 )
-from pocketdet.training_examination import DoctorMode, examine_before_training
+from pocketdet.runs.examination import DoctorMode, examine_before_training
 
 FIGURES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar_100")
 

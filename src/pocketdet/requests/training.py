@@ -7,11 +7,11 @@ from typing import Any
 
 from pocketdet.config_file import find_config
 from pocketdet.data.progress import Progress
+from pocketdet.runs.data import DataSource
+from pocketdet.runs.examination import check_mode
+from pocketdet.runs.training import RunRequest, RunResult, resume_training, run_training
 from pocketdet.train.events import Watcher
 from pocketdet.train.settings_file import read_settings
-from pocketdet.training_data import DataSource
-from pocketdet.training_examination import check_mode
-from pocketdet.training_run import RunRequest, RunResult, resume_training, run_training
 
 DEFAULT_RECIPE = "PELEE_SMALL"
 

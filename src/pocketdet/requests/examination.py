@@ -16,7 +16,7 @@ from pocketdet.doctor.named_patient import build_named, named_function, parse_in
 from pocketdet.doctor.onnx_file import examine_onnx
 from pocketdet.evaluate.class_match import labels_by_name
 from pocketdet.model import Detector, build
-from pocketdet.own_patient import NUM_SAMPLES, own_patient
+from pocketdet.runs.own_patient import NUM_SAMPLES, own_patient
 
 DEFAULT_CLASSES = 20
 

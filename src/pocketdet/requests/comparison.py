@@ -9,8 +9,8 @@ from typing import Any
 from pocketdet.compare import CompareRequest
 from pocketdet.config_file import find_config
 from pocketdet.model import DetectorConfig
+from pocketdet.runs.data import DataSource
 from pocketdet.train.settings_file import read_settings
-from pocketdet.training_data import DataSource
 
 CONFIG, SETTINGS = "config.yaml", "settings.yaml"
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
