@@ -43,11 +43,11 @@ class ActorCritic:
     def build(self, space: "Decisions", *, seed: int) -> "BaseSampler":
         from pocketdet.compress.search.policy_sampler import PolicySampler
 
-        return PolicySampler(Agent(self, space.weights(), seed=seed), space.names)
+        return PolicySampler(Networks(self, space.weights(), seed=seed), space.names)
 
 
-class Agent:
-    """The two networks, their slow copies, and what they learn from."""
+class Networks:
+    """An agent: the two networks, their slow copies, and what they learn from."""
 
     def __init__(self, settings: ActorCritic, weights: Sequence[float], *, seed: int) -> None:
         self.settings = settings
@@ -65,11 +65,9 @@ class Agent:
         )
 
     def reseed(self) -> None:
-        """Draw from now on as no other agent does."""
         self._rng = np.random.default_rng()
 
     def propose(self, num_before: int) -> list[float]:
-        """Give one number in [0, 1] for each part, after `num_before` finished trials."""
         late = num_before - self.settings.startup
         if late < 0:
             return self._rng.uniform(size=len(self._weights)).tolist()
@@ -83,7 +81,6 @@ class Agent:
         return actions
 
     def learn(self, trials: Sequence[tuple[Sequence[float], float]]) -> None:
-        """Learn from the actions and the score of every finished trial."""
         if len(trials) < max(2, self.settings.startup):
             return
         scores = np.array([score for _, score in trials])

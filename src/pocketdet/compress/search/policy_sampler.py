@@ -1,14 +1,28 @@
 """An agent as one of Optuna's samplers, so that it shares studies as all others do."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from pocketdet.compress.search.actor_critic import Agent
+
+class Agent(Protocol):
+    """What draws one number in [0, 1] for each part, and learns from what trials scored."""
+
+    def reseed(self) -> None:
+        """Draw from now on as no other agent does."""
+        ...
+
+    def learn(self, trials: Sequence[tuple[Sequence[float], float]]) -> None:
+        """Learn from the actions and the score of every finished trial."""
+        ...
+
+    def propose(self, num_before: int) -> list[float]:
+        """Give one number in [0, 1] for each part, after `num_before` finished trials."""
+        ...
 
 
 class PolicySampler(BaseSampler):
