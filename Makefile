@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A process for each core, each with one thread: files of tests do not depend on each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile
 
 .PHONY: demo test test-slow check format clean
 
@@ -9,10 +11,10 @@ demo: $(VENV)/.installed
 	$(BIN)/pocketdet demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-slow: $(VENV)/.installed-dev
-	$(BIN)/pytest -m slow
+	$(PYTEST) -m slow
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
