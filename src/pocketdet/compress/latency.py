@@ -18,7 +18,8 @@ WARM_UP = 3
 class Latency:
     """Milliseconds a picture: the median, and the first and last decile as its spread.
 
-    On a machine that others use too, `p10` and ratios within one measurement are what to trust.
+    On a machine that others use too, `p10` and ratios within one measurement are what to trust:
+    steps that look for a time go by `p10`.
     """
 
     runtime: str
