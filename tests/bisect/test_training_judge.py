@@ -10,7 +10,7 @@ from pocketdet import recipes
 from pocketdet.bisect.signals import SCORE, TRAINING
 from pocketdet.bisect.training_judge import TrainingJudge
 from pocketdet.bisect.verdict import Verdict
-from pocketdet.model import CBAM, SE, DetectorConfig, GroupNorm
+from pocketdet.model import CBAM, SE, DetectorConfig, GroupNorm, PeleeStem
 from pocketdet.trial import TrialResult
 
 HEALTHY = recipes.PELEE_TINY
@@ -188,3 +188,29 @@ def test_where_longer_trainings_draw_level_the_length_that_told_most_is_taken() 
     judgement = judge.open(FAULTY)
     assert judgement.verdict is Verdict.FAULTY
     assert judge.scales[0].steps == 40
+
+
+def test_seeds_that_are_good_or_bad_for_both_ends_are_paired() -> None:
+    """The digits of the month: seeds scatter as much as the ends differ, and the same way."""
+
+    class Paired(MadeUp):
+        def train(self, config: DetectorConfig, seed: int, steps: int) -> TrialResult:
+            result = super().train(config, seed, steps)
+            shift = (0.0, 0.45, 0.5, -0.2, 0.3)[seed]
+            rows = tuple({**row, "loss": row["loss"] + shift} for row in result.history)
+            return replace(result, history=rows, held_out_loss=result.held_out_loss + shift)
+
+    trainer = Paired({FAULTY: 0.1, SLIGHT: 0.0}, noise=0.01)
+    judge = judge_of(trainer, most_steps=160)
+    judgement = judge.open(FAULTY)
+    assert judgement.verdict is Verdict.FAULTY
+    assert len(judge.scales[0].seeds) > 3  # three were not enough to be sure
+    assert judge(FAULTY).verdict is Verdict.FAULTY
+    assert judge(SLIGHT).verdict is Verdict.HEALTHY
+
+
+def test_ends_that_are_the_same_are_seldom_called_different() -> None:
+    ends = [replace(HEALTHY, stem=PeleeStem(channels=8 + number)) for number in range(200)]
+    judges = [judge_of(MadeUp({}, noise=0.3), most_steps=160) for _ in ends]
+    said = [judge.open(end).verdict for judge, end in zip(judges, ends, strict=True)]
+    assert sum(verdict is Verdict.FAULTY for verdict in said) <= 20

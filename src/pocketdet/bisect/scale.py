@@ -2,7 +2,9 @@
 
 With n seeds of a subject and m of the healthy end, the mean of the subject lies at the position
 (mean - healthy) / (faulty - healthy), 0 for healthy and 1 for as bad as the faulty end, give or
-take 2 s √(1/n + 1/m) / (faulty - healthy), where s is the scatter of one seed.
+take 2 s √(1/n + 1/m) / (faulty - healthy), where s is the scatter of one seed. Seeds are paired
+(equal batches, equal weights in equal modules), and often good or bad for both: where the
+differences seed by seed scatter less, by d, they are what counts, give or take 2 d / √n.
 """
 
 from collections.abc import Sequence
@@ -11,11 +13,16 @@ from math import sqrt
 from statistics import mean, stdev
 from typing import Any
 
-PLAIN = 10.0
-"""Ends so many scatters apart are told from each other, and from the middle, by one seed."""
+from scipy.stats import t as student
+
+ONE_SEED = 0.25
+"""Ends are plainly apart where one seed places a subject within this share of the way."""
 
 SEPARATE = 4.0
-"""Fewer than this, and with three seeds a side the ends may well be the same (t = 4.9)."""
+"""Scatters. Fewer, and with three seeds a side the ends may well be the same (t = 4.9)."""
+
+CHANCE = 0.01
+"""How often paired differences of equal ends may seem to be one; lengths and signals are tried."""
 
 STANDARD_ERRORS = 2.0
 LEAST_SCATTER = 0.005
@@ -27,49 +34,82 @@ FAULTY_FROM = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """A signal at a number of steps, the two ends' means in it, and the scatter of a seed."""
+    """A signal at a number of steps, the two ends' means in it, and the scatter of a seed.
+
+    - `seeds`: the healthy end's values; `paired`: the scatter of a difference of one seed, None
+      where the faulty end was not trained with the same seeds.
+    """
 
     signal: str
     steps: int
     healthy: float
     faulty: float
     scatter: float
-    num_healthy: int
+    seeds: tuple[float, ...]
+    paired: float | None = None
+
+    @property
+    def gap(self) -> float:
+        return self.faulty - self.healthy
 
     @property
     def distance(self) -> float:
         """How many scatters the ends are apart; negative where the altered end is better."""
-        return (self.faulty - self.healthy) / self.scatter
+        return self.gap / self.scatter
+
+    @property
+    def clarity(self) -> float:
+        """Beyond 1 the ends are apart by more than seeds explain; negative as `distance`."""
+        plain = abs(self.distance) / SEPARATE
+        if self.paired is not None:
+            t = abs(self.gap) * sqrt(len(self.seeds)) / self.paired
+            plain = max(plain, t / float(student.isf(CHANCE / 2, len(self.seeds) - 1)))
+        return plain if self.gap >= 0 else -plain
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether one seed is enough to tell either end from the middle."""
+        _, error = self.position(self.seeds[:1])
+        return abs(self.clarity) >= 1 and error <= ONE_SEED
 
     def position(self, values: Sequence[float]) -> tuple[float, float]:
-        """Give where some seeds of a subject lie, and the uncertainty of that."""
-        gap = self.faulty - self.healthy
-        error = self.scatter * sqrt(1 / len(values) + 1 / self.num_healthy)
-        return (mean(values) - self.healthy) / gap, STANDARD_ERRORS * error / abs(gap)
+        """Give where the first seeds of a subject lie, and the uncertainty of that."""
+        number = len(values)
+        error = STANDARD_ERRORS * self.scatter * sqrt(1 / number + 1 / len(self.seeds))
+        way = mean(values) - self.healthy
+        if self.paired is not None and number <= len(self.seeds):
+            of_pairs = STANDARD_ERRORS * self.paired / sqrt(number)
+            if of_pairs < error:
+                error, way = of_pairs, mean(values) - mean(self.seeds[:number])
+        gap = self.gap or 1e-9
+        return way / gap, error / abs(gap)
 
     def to_data(self) -> dict[str, Any]:
-        return {**asdict(self), "distance": self.distance}
+        return {**asdict(self), "distance": self.distance, "clarity": self.clarity}
 
 
 def scale_between(
-    signal: str, steps: int, healthy: Sequence[float], faulty: Sequence[float]
+    signal: str,
+    steps: int,
+    healthy: Sequence[float],
+    faulty: Sequence[float],
+    *,
+    is_measured: bool = True,
 ) -> Scale:
     """Lay a scale between the seeds of both ends, paired; at least two each.
 
-    The scatter is the larger of that of the healthy seeds and that of the paired differences.
+    Either scatter is at least that of the healthy seeds, since three differences can agree by
+    accident. `is_measured`: whether `faulty` comes of trainings.
     """
     differences = [bad - good for good, bad in zip(healthy, faulty, strict=True)]
-    scatter = max(
-        stdev(healthy),
-        stdev(differences) / sqrt(2),
-        LEAST_SCATTER * abs(mean(healthy)),
-        1e-9,
-    )
+    least = max(LEAST_SCATTER * abs(mean(healthy)), 1e-9)
+    paired = max(stdev(differences), stdev(healthy), least)
     return Scale(
         signal=signal,
         steps=steps,
         healthy=mean(healthy),
         faulty=mean(faulty),
-        scatter=scatter,
-        num_healthy=len(healthy),
+        scatter=max(stdev(healthy), stdev(differences) / sqrt(2), least),
+        seeds=tuple(healthy),
+        paired=paired if is_measured else None,
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from pocketdet.bisect.config_space import try_out
 from pocketdet.bisect.request import JudgeRequest, default_trials, make_judges
-from pocketdet.bisect.scale import FAULTY_FROM, PLAIN, SEPARATE, Scale, scale_between
+from pocketdet.bisect.scale import FAULTY_FROM, Scale, scale_between
 from pocketdet.bisect.signals import SCORE, SIGNALS, TRAINING
 from pocketdet.bisect.space import CannotBeMade
 from pocketdet.bisect.training_judge import FIRST_STEPS, TrainingJudge
@@ -65,14 +65,14 @@ def judge_by_learning(
         results = judge.trainer([(judge.healthy, s) for s in range(judge.num_seeds)], steps=steps)
         starts = [result.history[0]["loss"] for result in results]
         scale = _scale_of_learning(TRAINING, results, starts, 2 * tolerance)
-        if scale.distance >= PLAIN or 2 * steps > judge.most_steps:
+        if scale.is_plain or 2 * steps > judge.most_steps:
             break
         steps *= 2
     judgement = judge.judged(config, ByScale(scale=scale, limit=FAULTY_FROM))
     if judgement.verdict is Verdict.FAULTY or SCORE not in names:
         return judgement
     scale = _scale_of_learning(SCORE, results, [1.0] * len(results), 2 * tolerance)
-    if scale.distance < SEPARATE:  # The healthy end finds too little to be measured by it.
+    if scale.clarity < 1:  # The healthy end finds too little to be measured by it.
         return judgement
     other = judge.judged(config, ByScale(scale=scale, limit=FAULTY_FROM))
     return judgement if other.verdict is Verdict.HEALTHY else other
@@ -85,4 +85,4 @@ def _scale_of_learning(
     ends = [SIGNALS[signal](result) for result in results]
     learnt = sum(starts) / len(starts) - sum(ends) / len(ends)
     far = [end + share * learnt for end in ends]
-    return scale_between(signal, results[0].num_steps, ends, far)
+    return scale_between(signal, results[0].num_steps, ends, far, is_measured=False)

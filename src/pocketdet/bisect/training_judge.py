@@ -3,8 +3,9 @@
 It knows nothing of what a network looks like. Both ends are trained for a few steps: weights that
 no step moves in the altered one are a fault that a single training shows. Else both are trained
 with three paired seeds, for twice as many steps again and again, until some signal sets them apart
-by much more than seeds do. A set of changes is then at fault if it lies past the middle between the
-two ends; where one seed leaves that open, more follow, and where all do, the answer is "undecided".
+by much more than seeds do; where that stays open, with more seeds. A set of changes is then at
+fault if it lies past the middle between the two ends; where one seed leaves that open, more follow,
+and where all do, the answer is "undecided".
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +14,7 @@ from math import isfinite
 from statistics import mean
 from typing import Generic, Protocol, TypeVar
 
-from pocketdet.bisect.scale import FAULTY_FROM, PLAIN, SEPARATE, Scale, scale_between
+from pocketdet.bisect.scale import FAULTY_FROM, Scale, scale_between
 from pocketdet.bisect.signals import SIGNALS, TRAINING
 from pocketdet.bisect.verdict import Judgement, Verdict
 from pocketdet.bisect.yardstick import ByDivergence, ByScale, ByWhatLearns, Yardstick
@@ -21,6 +22,8 @@ from pocketdet.trial import TrialResult
 
 FIRST_STEPS = 40
 TOLERANCE = 0.25
+CLOSE = 0.5
+"""Of the clarity that is needed: from here on more seeds of both ends may set them apart."""
 LEARNT = 0.1
 """Of the loss of the first steps."""
 
@@ -136,27 +139,36 @@ class TrainingJudge(Generic[Subject]):
                     measured={"steps": steps, "diverged": True},
                 )
             scales = _scales(names, steps, healthy, faulty)
-            best = max([*scales, best or scales[0]], key=lambda scale: scale.distance)
-            is_better = best.distance < SEPARATE and any(_is_plainly_better(s) for s in scales)
+            best = max([*scales, best or scales[0]], key=lambda scale: scale.clarity)
+            is_better = best.clarity < 1 and any(_is_plainly_better(s) for s in scales)
             is_last = 2 * steps > self.most_steps or _have_learnt(healthy)
             is_last = is_last or (is_better and was_better)
-            if best.distance >= PLAIN or is_last:
-                return self._measured_by(best, scales)
+            if best.is_plain or is_last:
+                return self._measured_by(self._with_more_seeds(faulty_end, best), scales)
             steps, was_better = 2 * steps, is_better
+
+    def _with_more_seeds(self, faulty_end: Subject, scale: Scale) -> Scale:
+        """Add seeds to a scale that nearly sets the ends apart, until it does or does not."""
+        for number in range(len(scale.seeds) + 1, self.most_seeds + 1):
+            if not CLOSE <= scale.clarity < 1:
+                break
+            healthy, faulty = self._ends(faulty_end, scale.steps, num_seeds=number)
+            (scale,) = _scales([scale.signal], scale.steps, healthy, faulty) or [scale]
+        return scale
 
     def _measured_by(self, scale: Scale, scales: Sequence[Scale]) -> Judgement:
         better = next((one for one in scales if _is_plainly_better(one)), None)
-        if scale.distance < SEPARATE and better is not None:
+        if scale.clarity < 1 and better is not None:
             return Judgement(
                 verdict=Verdict.HEALTHY,
                 why=f"better than the healthy end after {scale.steps} steps: {_gap(better)}",
                 measured=better.to_data(),
             )
-        if scale.distance < SEPARATE:
+        if scale.clarity < 1:
             return Judgement(
                 verdict=Verdict.HEALTHY,
-                why=f"after {scale.steps} steps with {self.num_seeds} seeds the ends differ by no "
-                f"more than seeds do ({_gap(scale)})",
+                why=f"after {scale.steps} steps with {len(scale.seeds)} seeds the ends differ by "
+                f"no more than seeds do ({_gap(scale)})",
                 measured=scale.to_data(),
             )
         self.scales.append(scale)
@@ -206,7 +218,7 @@ def _have_learnt(results: Sequence[TrialResult]) -> bool:
 
 def _is_plainly_better(scale: Scale) -> bool:
     """Say so of the altered end, by the loss: AP50 may be better by what one class does."""
-    return scale.signal == TRAINING and scale.distance <= -PLAIN
+    return scale.signal == TRAINING and scale.gap < 0 and scale.is_plain
 
 
 def _gap(scale: Scale) -> str:
