@@ -13,7 +13,7 @@ from compressing import Given, arguments, from_data, perform, table
 from pocketdet.compress.origin import read_origin
 
 RATES = (0.1, 0.25, 0.5, 1.0)
-COLUMNS = ("val", "macs", "kB", "ms", "speed-up p10", "seconds")
+COLUMNS = ("val", "macs", "kB", "ms", "speed-up least", "seconds")
 
 
 def cases(given: Given) -> dict[str, tuple[Any, ...]]:

@@ -150,8 +150,8 @@ def for_milliseconds(
         units = choose(strength_for(choose, lambda units: groups.macs(units), goal))
         trial = without_units(detector, groups, units)
         times = bench.latencies({"whole": detector, "trial": trial})
-        quietest = min(quietest, times["whole"].p10)
-        latency = quietest * times["trial"].p10 / times["whole"].p10
+        quietest = min(quietest, times["whole"].least)
+        latency = quietest * times["trial"].least / times["whole"].least
         macs = float(groups.macs(units))
         if latency <= target:
             best = max(best, macs)

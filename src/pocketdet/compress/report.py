@@ -90,7 +90,7 @@ def _cells(name: str, figures: Figures, start: Figures) -> tuple[str, ...]:
         f"{figures.file_bytes / 1024:,.0f}",
         _short(latency.median),
         f"{_short(latency.p10)}–{_short(latency.p90)}",
-        f"{start.latency.median / latency.median:.2f}×",
+        f"{start.latency.least / latency.least:.2f}×",
     )
 
 

@@ -70,7 +70,7 @@ class Plan:
     def apply(self, detector: Detector, bench: Workbench) -> StepResult:
         """Scan, plan, perform and measure; see `Step`."""
         check_in_float(detector, self)
-        before = bench.latency(detector).p10
+        before = bench.latency(detector).least
         if before <= self.milliseconds:
             return _nothing_done(detector, before)
         scan = self._scan(detector, bench)
@@ -94,7 +94,7 @@ class Plan:
         if self.quantise:
             quantised = Quantize(lose=None).apply(detector, bench.inside("try quantised")).detector
             timed["quantised"] = quantised
-        times = {name: one.p10 for name, one in bench.latencies(timed).items()}
+        times = {name: one.least for name, one in bench.latencies(timed).items()}
         points = tuple(
             Point(
                 macs=share,
@@ -155,7 +155,7 @@ class Plan:
             detector=current,
             aps=tuple(aps),
             # By its ratio to the whole, so that a slow moment does not look like a slow detector.
-            milliseconds=scan.whole.milliseconds * times["planned"].p10 / times["whole"].p10,
+            milliseconds=scan.whole.milliseconds * times["planned"].least / times["whole"].least,
         )
 
     def _ended(
