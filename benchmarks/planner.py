@@ -49,7 +49,11 @@ def main() -> None:
         for name, row in rows.items()
         for place, plan in enumerate(row["said"][0]["rows"])
     }
-    text = table(plans, COLUMNS) + "\n" + table(rows, ("test", "val", "macs", "ms least", "speed-up least"))
+    text = (
+        table(plans, COLUMNS)
+        + "\n"
+        + table(rows, ("test", "val", "macs", "ms least", "speed-up least"))
+    )
     (given.out / "planner.md").write_text(text)
 
 
