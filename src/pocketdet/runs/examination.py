@@ -7,10 +7,10 @@ import torch
 from pocketdet.data.progress import Progress, silent
 from pocketdet.doctor import Report, examine
 from pocketdet.model import Detector
+from pocketdet.runs.data import TrainingData
 from pocketdet.runs.own_patient import own_patient
 from pocketdet.train.distributed import World
 from pocketdet.train.settings import TrainSettings
-from pocketdet.runs.data import TrainingData
 
 DoctorMode = Literal["on", "off", "force"]
 BUDGET_S = 60.0  # what dearer checks do not reach is said; `pocketdet doctor` has no limit

@@ -19,6 +19,14 @@ from pocketdet.edit.fate_rows import transfer_text
 from pocketdet.edit.transfer import TransferPlan, carry_from
 from pocketdet.evaluate import RunSettings, evaluate_detector
 from pocketdet.model import Detector, DetectorConfig, build
+from pocketdet.runs.data import (
+    DataSource,
+    TrainingData,
+    open_training_data,
+    resolve_workers,
+    training_batches,
+)
+from pocketdet.runs.examination import DoctorMode, examine_before_training
 from pocketdet.train.batch_pictures import BatchPictures
 from pocketdet.train.checkpoint import read_checkpoint, resume, save_checkpoints, saved_settings
 from pocketdet.train.distributed import World, join_world
@@ -31,14 +39,6 @@ from pocketdet.train.run_folder import RunFolder
 from pocketdet.train.settings import TrainSettings
 from pocketdet.train.settings_data import settings_to_data
 from pocketdet.train.state import TrainState, begin
-from pocketdet.runs.data import (
-    DataSource,
-    TrainingData,
-    open_training_data,
-    resolve_workers,
-    training_batches,
-)
-from pocketdet.runs.examination import DoctorMode, examine_before_training
 
 FIGURES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar_100")
 
