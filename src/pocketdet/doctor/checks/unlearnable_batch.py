@@ -24,11 +24,13 @@ from collections.abc import Iterator
 
 from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Fault, Severity
-from pocketdet.doctor.observations.overfitting import Overfitting
+from pocketdet.doctor.observations.overfitting import (
+    NOTHING_LEARNT,
+    STEPS_TO_WARN,
+    Overfitting,
+)
 
-LEFT_OF_NOTHING_LEARNT = 0.98  # of the first loss
 LEFT_OF_HARDLY_ANYTHING = 0.9
-STEPS_FOR_A_WARNING = 100
 LOW = 1e-4  # a loss that starts there has nothing to learn
 STANDS_STILL = 0.01  # of the change of the part that changes most
 
@@ -37,8 +39,8 @@ def find_unlearnable_batches(overfitting: Overfitting) -> Iterator[Fault]:
     left, steps = overfitting.left, overfitting.num_steps
     if overfitting.first <= LOW or overfitting.falls_steadily:
         return
-    is_error = left > LEFT_OF_NOTHING_LEARNT
-    if not is_error and (left <= LEFT_OF_HARDLY_ANYTHING or steps < STEPS_FOR_A_WARNING):
+    is_error = left > NOTHING_LEARNT
+    if not is_error and (left <= LEFT_OF_HARDLY_ANYTHING or steps < STEPS_TO_WARN):
         return
     most = max(overfitting.changes.values())
     still = [name for name, change in overfitting.changes.items() if change < STANDS_STILL * most]

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map_only
 
 from pocketdet.doctor.trace import Op, Ref, Run, Trace, Value
+from pocketdet.doctor.trace.arguments import exchanged, tensors_of
 from pocketdet.doctor.trace.between import reads_parameters
 from pocketdet.doctor.trace.replay import last_reads
 
@@ -104,11 +104,9 @@ class _Walk:
         fetch: Callable[[Ref], Tensor] = lambda ref: (  # noqa: E731
             self.own[ref.slot] if ref.slot in self.own else base.tensors[ref.slot]
         )
-        args = tree_map_only(Ref, fetch, op.args)
-        kwargs = tree_map_only(Ref, fetch, op.kwargs)
-        found: list[Tensor] = []
-        tree_map_only(Tensor, found.append, op.overload(*args, **kwargs))
-        return tuple(found)
+        args = exchanged(op.args, Ref, fetch)
+        kwargs = exchanged(op.kwargs, Ref, fetch)
+        return tuple(tensors_of(op.overload(*args, **kwargs)))
 
     def take(self, op: Op, results: list[tuple[Tensor, Tensor, Tensor]], differs: Differs) -> None:
         """Keep what differs from the unchanged pass."""

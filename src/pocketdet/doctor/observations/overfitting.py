@@ -19,6 +19,8 @@ SECONDS = 4.0
 MOST_STEPS = 200
 TRIAL_STEPS, TRIAL_SHARE = 20, 0.15  # of the seconds, for each rate
 ENOUGH = 0.5  # of the first loss: it learns, and more steps would not change the verdict
+NOTHING_LEARNT = 0.98  # of the first loss
+STEPS_TO_WARN = 100  # with fewer, that some was learnt is all that can be asked
 LEAST_STEPS = 8  # fewer say nothing
 STEP_IN_PASSES = 3  # a training step takes as long as three forward passes
 STEADY = 0.8  # of the steps lower the loss: it learns, and most of the loss is a constant
@@ -57,15 +59,18 @@ def overfitting(model: nn.Module, batch: Call, training_loss: TrainingLoss) -> O
     runs = [_Run(model, batch, training_loss, rate) for rate in RATES[:1]]
     _refuse_other_targets(runs[0])
     start = monotonic()
+    runs[0].go(1, start)
+    can_warn = STEPS_TO_WARN * (monotonic() - start) < SECONDS
+    enough = ENOUGH if can_warn else NOTHING_LEARNT
     for number, rate in enumerate(RATES):
         if number:
             runs.append(_Run(model, batch, training_loss, rate))
-        runs[-1].go(TRIAL_STEPS, start + (number + 1) * TRIAL_SHARE * SECONDS)
-        if runs[-1].left <= ENOUGH:
+        runs[-1].go(TRIAL_STEPS, start + (number + 1) * TRIAL_SHARE * SECONDS, enough)
+        if runs[-1].left <= enough:
             break
     best = min(runs, key=lambda run: run.left)
-    best.go(MOST_STEPS, start + SECONDS)
-    if len(best.losses) < LEAST_STEPS and best.left > ENOUGH:
+    best.go(MOST_STEPS, start + SECONDS, enough)
+    if len(best.losses) < LEAST_STEPS and best.left > enough:
         raise NotObservable(f"{len(best.losses)} steps were all that {SECONDS:g} s allow")
     return Overfitting(
         first=best.losses[0],
@@ -106,9 +111,9 @@ class _Run:
         with torch.no_grad():
             return float(self.training_loss(self.patient, self.batch.mapped(torch.clone).given))
 
-    def go(self, num_steps: int, until: float) -> None:
-        """Train until the loss is low, the steps are done or the time is up."""
-        while len(self.losses) < num_steps and self.left > ENOUGH:
+    def go(self, num_steps: int, until: float, enough: float = ENOUGH) -> None:
+        """Train until the loss is low enough, the steps are done or the time is up."""
+        while len(self.losses) < num_steps and self.left > enough:
             torch.manual_seed(0)
             loss, gradients = gradients_of(self.patient, self.batch, self.training_loss)
             if gradients is None:

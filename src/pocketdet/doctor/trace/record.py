@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map_only
 
 from pocketdet.doctor.nested import map_tensors, tensors_in
 from pocketdet.doctor.source_line import users_line
+from pocketdet.doctor.trace.arguments import exchanged, tensors_of
 from pocketdet.doctor.trace.graph import Op, Ref, Trace, Value
 from pocketdet.doctor.trace.module_names import TORCHS_OWN, hidden_modules, module_names
 
@@ -123,8 +123,8 @@ class _Recorder:
             index=len(self.ops),
             name=overload.overloadpacket.__name__,
             overload=overload,
-            args=tree_map_only(Tensor, to_ref, args),
-            kwargs=tree_map_only(Tensor, to_ref, kwargs),
+            args=exchanged(args, Tensor, to_ref),
+            kwargs=exchanged(kwargs, Tensor, to_ref),
             where=running.name if running else None,
             kind=running.kind if running else "",
             call=running.call if running else 0,
@@ -135,7 +135,7 @@ class _Recorder:
             if op not in value.consumers[-1:]:
                 value.consumers.append(op)
         op.inputs = tuple(read)
-        op.outputs = tuple(self._new(t, "result", "", op) for t in _tensors(result))
+        op.outputs = tuple(self._new(t, "result", "", op) for t in tensors_of(result))
         if op.is_in_place:
             self._renew_views(op, args, kwargs)
         self.ops.append(op)
@@ -162,7 +162,7 @@ class _Mode(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         # Looked up before it runs: an operator in place is to be given what it overwrites.
-        read = [self.recorder.value_of(tensor) for tensor in _tensors((args, kwargs))]
+        read = [self.recorder.value_of(tensor) for tensor in tensors_of((args, kwargs))]
         result = func(*args, **kwargs)
         self.recorder.add(func, args, kwargs, result, read)
         return result
@@ -193,17 +193,11 @@ def _watching_modules(recorder: _Recorder) -> Generator[None]:
             hook.remove()
 
 
-def _tensors(value: Any) -> list[Tensor]:
-    found: list[Tensor] = []
-    tree_map_only(Tensor, found.append, value)
-    return found
-
-
 def _written(overload: Any, args: Any, kwargs: Any) -> Iterator[Tensor]:
     for index, parameter in enumerate(overload._schema.arguments):
         if parameter.alias_info is not None and parameter.alias_info.is_write:
             given = args[index] if index < len(args) else kwargs.get(parameter.name)
-            yield from _tensors(given)
+            yield from tensors_of(given)
 
 
 def _in_backward() -> bool:

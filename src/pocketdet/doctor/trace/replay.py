@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map_only
 
+from pocketdet.doctor.trace.arguments import exchanged, tensors_of
 from pocketdet.doctor.trace.graph import Op, Ref, Trace
 
 Change = Callable[[Tensor], Tensor]
@@ -75,10 +75,9 @@ class Run:
         """Run one operator; gives its own results."""
         if shared is None:
             fetch: Callable[[Ref], Tensor] = lambda ref: self.tensors[ref.slot]  # noqa: E731
-            args = tree_map_only(Ref, fetch, op.args)
-            kwargs = tree_map_only(Ref, fetch, op.kwargs)
-            found: list[Tensor] = []
-            tree_map_only(Tensor, found.append, op.overload(*args, **kwargs))
+            args = exchanged(op.args, Ref, fetch)
+            kwargs = exchanged(op.kwargs, Ref, fetch)
+            found = list(tensors_of(op.overload(*args, **kwargs)))
         else:
             found = [tensor.clone() for tensor in shared]
         if op.index in self.changes and found:
