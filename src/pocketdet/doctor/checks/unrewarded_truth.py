@@ -45,6 +45,9 @@ def find_unrewarded_truths(answer_costs: AnswerCosts, truths: Truths) -> Iterato
     costs = answer_costs
     saved = costs.nothing.total - costs.truth.total
     yield from _of_other_images(truths)
+    if saved <= 0:
+        yield _dearer_than_silence(costs)
+        return
     yield from _unasked(costs, saved)
     faults = [*_unseen_moves(costs, saved), *_unseen_classes(costs, saved)]
     yield from faults
@@ -78,6 +81,28 @@ def _of_other_images(truths: Truths) -> Iterator[Fault]:
             measured={"images": list(truths.deaf)},
             remedy="Compare the outputs of every image of the batch with its targets.",
         )
+
+
+    pairs = enumerate(zip(truths.samples, truths.first, strict=False))
+    own = {n for n, (asked, shown) in pairs if asked is not None and asked.number == shown.number}
+    if truths.unwanted and own - set(truths.unwanted):
+        slots = _listed(list(truths.unwanted))
+        yield Fault(
+            where="",
+            evidence=f"The loss of image {slots} of the batch of {len(truths.samples)} is least "
+            "where the outputs say that nothing is there, though it shows a sample with objects, "
+            "and that of the others is least for their own objects.",
+            measured={"images": list(truths.unwanted)},
+            remedy="Look at the targets of this image alone: their boxes may be turned or empty.",
+        )
+
+
+def _dearer_than_silence(costs: AnswerCosts) -> Fault:
+    """Tell of a truth that costs more than nothing; the loss still tells the samples apart."""
+    other, silence = costs.relabelled, costs.nothing
+    if other is not None and other.total < silence.total:
+        return _cheaper_fault(costs, "the right boxes with other classes", other, [])
+    return _cheaper_fault(costs, "that nothing is there", silence, [])
 
 
 def _unasked(costs: AnswerCosts, saved: float) -> Iterator[Fault]:
@@ -149,19 +174,22 @@ def _cheaper(costs: AnswerCosts, saved: float) -> Iterator[Fault]:
     if not least:
         return
     words = min(least, key=lambda name: least[name][0].total)
-    one = least[words][0]
+    yield _cheaper_fault(costs, words, least[words][0], sorted(set(least) - {words}))
+
+
+def _cheaper_fault(costs: AnswerCosts, words: str, one: LossSum, more: Sequence[str]) -> Fault:
     term = max(
         zip(costs.truth.shares, one.shares, strict=True),
         key=lambda pair: pair[0].adds - pair[1].adds,
         default=None,
     )
-    yield Fault(
+    return Fault(
         where="",
         source=term[0].source if term else None,
         evidence=f"Outputs that state the truth cost {costs.truth.total:.4g}, and ones that state "
         f"{words} cost {one.total:.4g}, less{_by_the_term(term)}."
-        + (f" So do {_listed(sorted(set(least) - {words}))}." if len(least) > 1 else ""),
-        measured={"truth": costs.truth.total, "cheaper": {n: p[0].total for n, p in least.items()}},
+        + (f" So do {_listed(more)}." if more else ""),
+        measured={"truth": costs.truth.total, "cheaper": {words: one.total}},
     )
 
 

@@ -23,6 +23,7 @@ from pocketdet.doctor.observations.learning import learning
 from pocketdet.doctor.observations.lengths import lengths
 from pocketdet.doctor.observations.linear_stacks import linear_stacks
 from pocketdet.doctor.observations.loss_start import loss_start
+from pocketdet.doctor.observations.misreadings import misreadings
 from pocketdet.doctor.observations.mixing import mixing
 from pocketdet.doctor.observations.mode_gaps import mode_gaps
 from pocketdet.doctor.observations.optimizing import optimizing
@@ -64,6 +65,7 @@ OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
     "trace": trace,
     "training_trace": training_trace,
     "repeated": repeated,
+    "misreadings": misreadings,
     "mixing": mixing,
     "mode_gaps": mode_gaps,
     "other_sizes": other_sizes,

@@ -15,7 +15,7 @@ from pocketdet.doctor.nested import map_tensors, tensors_in, with_tensors
 from pocketdet.doctor.observations.answered_loss import AnsweredLoss
 from pocketdet.doctor.observations.labelled import Labelled
 from pocketdet.doctor.observations.loss_sums import LossSum, loss_sums
-from pocketdet.doctor.observations.truths import Truths
+from pocketdet.doctor.observations.truths import Truths, sound_part
 from pocketdet.doctor.pipeline import DetectionPipeline
 from pocketdet.doctor.statements import mixed, speaks
 
@@ -95,10 +95,6 @@ def answer_costs(
     )
 
 
-def _sound(one: Labelled) -> tuple[Tensor, Tensor]:
-    return one.boxes_xyxy[one.sound], one.labels[one.sound]
-
-
 def _besides(truth: Tensor, other: Tensor, nothing: Tensor) -> Tensor:
     return torch.where(speaks(truth, nothing), truth, other)
 
@@ -117,7 +113,7 @@ def _lacking(truths: Truths) -> Iterator[Any]:
 
 def relabelled(one: Labelled, num_classes: int) -> tuple[Tensor, Tensor]:
     """Give each box the next class."""
-    boxes, labels = _sound(one)
+    boxes, labels = sound_part(one)
     return boxes, (labels + 1) % max(num_classes, 1)
 
 
@@ -149,7 +145,7 @@ def mixed_where_both_speak(truths: Truths, other: Any) -> Any | None:
 
 def off(one: Labelled, kind: int, by: float) -> tuple[Tensor, Tensor]:
     """Move (0 in x, 1 in y) or resize (2 in width, 3 in height) boxes that stay in the image."""
-    boxes, labels = _sound(one)
+    boxes, labels = sound_part(one)
     axis = kind % 2
     step = by * (boxes[:, axis + 2] - boxes[:, axis])
     changed = boxes.clone()

@@ -1,7 +1,7 @@
 """The training loss of outputs that the doctor makes up, in place of the network's own."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -10,12 +10,14 @@ from torch import Tensor, nn
 from pocketdet.doctor.data_stage import StageFailed, stage
 from pocketdet.doctor.missing import Missing, NotObservable
 from pocketdet.doctor.nested import map_tensors, tensors_in, with_tensors
-from pocketdet.doctor.observations.labelled import Labelled, read_sample
+from pocketdet.doctor.observations.labelled import Labelled, mirrored, read_sample
 from pocketdet.doctor.patient import TrainingLoss, copy_of
 from pocketdet.doctor.pipeline import DetectionPipeline
 from pocketdet.doctor.trace import Call, Trace, record
 
 NUM_IMAGES = 3  # of the samples, where they can be had
+MIRRORS = ((-1,), (-2,), (-1, -2))  # axes of images along which a loss may turn them by itself
+MAP_AXES = 4  # (b, c, h, w)
 SAME = 1e-6  # relative difference of two values of one loss
 
 
@@ -25,7 +27,8 @@ class AnsweredLoss:
 
     - `inputs`: the images that it is called with, which nothing looks at;
     - `own`: the network's own outputs for them, in training mode, detached;
-    - `first`: the samples whose images they are, in their order; empty where they are not;
+    - `first`: the samples whose images they are, in their order; empty where they are not; of
+      images that the loss shows the model mirrored, the samples mirrored;
     - `num_given`: images that the doctor was given, for which the loss must have targets;
     - `is_drawn`: whether the loss draws random numbers, such as which negatives count.
     """
@@ -38,6 +41,7 @@ class AnsweredLoss:
     num_given: int
     is_drawn: bool = False
     seed: int = 0
+    shown: list[tuple[int, ...]] = field(default_factory=list[tuple[int, ...]])
 
     @property
     def batch_size(self) -> int:
@@ -56,6 +60,7 @@ class AnsweredLoss:
             asked += 1
             return self._answer(outputs, [args, kwargs])
 
+        self.shown.clear()
         self.stand_in.forward = answer
         torch.manual_seed(self.seed)
         try:
@@ -79,7 +84,8 @@ class AnsweredLoss:
             return outputs
         same = [(known[0] == one).flatten(1).all(1).nonzero()[:, 0] for one in asked[0]]
         if not all(len(rows) for rows in same):
-            raise NotObservable("the loss shows the model other images")
+            self.shown.extend(_mirrored(known[0], asked[0]))
+            return outputs
         rows = torch.stack([found[0] for found in same])
         size = self.batch_size
         return map_tensors(outputs, lambda t: t[rows] if t.ndim and len(t) == size else t)
@@ -127,6 +133,17 @@ class AnsweredLoss:
         return with_tensors(self.own, made)
 
 
+def _mirrored(known: Tensor, asked: Tensor) -> Iterator[tuple[int, ...]]:
+    """Give for each image the axes along which it was turned; refuse what is something else."""
+    if known.shape != asked.shape or known.ndim < MAP_AXES:
+        raise NotObservable("the loss shows the model other images")
+    for before, now in zip(known, asked, strict=True):
+        turns = [axes for axes in ((), *MIRRORS) if torch.equal(before.flip(axes), now)]
+        if not turns:
+            raise NotObservable("the loss shows the model other images")
+        yield turns[0]
+
+
 def _one_of(each: list[Tensor], own: Tensor) -> Tensor:
     is_single = all(e.shape[1:] == own.shape[1:] and len(e) == 1 for e in each if e.ndim)
     if own.ndim and is_single and len(own) == len(each):
@@ -164,7 +181,24 @@ def answered_loss(
         drawn = float(replace(found, seed=1)(found.own))
     if not abs(one - other) <= SAME * max(abs(one), 1e-12):
         raise NotObservable("the loss of the same outputs is another each time, or no number")
-    return replace(found, is_drawn=abs(drawn - one) > SAME * max(abs(one), 1e-12))
+    return replace(
+        found,
+        is_drawn=abs(drawn - one) > SAME * max(abs(one), 1e-12),
+        first=_as_shown(found, pipeline),
+    )
+
+
+def _as_shown(found: AnsweredLoss, pipeline: DetectionPipeline | None) -> tuple[Labelled, ...]:
+    """Mirror the samples of images that the loss mirrors; none where a border moves them besides."""
+    if not any(found.shown) or pipeline is None:
+        return found.first
+    turned = [mirrored(one, axes) for one, axes in zip(found.first, found.shown, strict=False)]
+    preprocess = stage(pipeline, "preprocess")
+    for one, image, axes in zip(turned, found.inputs, found.shown, strict=False):
+        same = preprocess(one.sample.image.clone()).reshape(image.shape).to(image.dtype)
+        if not torch.allclose(same, image.flip(axes), atol=1e-4 * float(image.abs().max())):
+            return ()
+    return tuple(turned)
 
 
 def _images(

@@ -18,6 +18,7 @@ from pocketdet.doctor.pipeline import DetectionPipeline
 MOST_CANDIDATES = 8  # samples that an image's targets may be of
 LEAST_FOR_THE_USUAL = 5  # statements, of which most are silent at each place
 CLEARLY = 0.2  # of what the best sample saves, that the next one must save less
+APART = 0.3  # of the way to the middle of all, where the best one costs more than silence
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,6 +28,7 @@ class Truths:
     - `samples`: None for an image of which that cannot be told;
     - `first`: the samples whose images are shown, empty where others are;
     - `deaf`: images of which nothing that is stated changes the loss, though of others it does;
+    - `unwanted`: images of samples with boxes, of which an empty image's outputs cost least;
     - `state`: (sample's boxes, labels) of each image to joined outputs that state them;
     - `truth`, `nothing`: such outputs of the samples themselves, and of empty images.
     """
@@ -34,6 +36,7 @@ class Truths:
     samples: tuple[Labelled | None, ...]
     first: tuple[Labelled, ...]
     deaf: tuple[int, ...]
+    unwanted: tuple[int, ...]
     state: Callable[[Callable[[Labelled], tuple[Tensor, Tensor]]], Any]
     truth: Any
     nothing: Any
@@ -43,7 +46,7 @@ class Truths:
         chosen = self.samples[image]
 
         def all_but_one(one: Labelled) -> tuple[Tensor, Tensor]:
-            boxes, labels = _sound(one)
+            boxes, labels = sound_part(one)
             kept = torch.arange(len(boxes)) != (box if one is chosen else -1)
             return boxes[kept], labels[kept]
 
@@ -61,12 +64,15 @@ def truths(
 
     candidates = _candidates(answered_loss, labelled)
     try:
-        answers = [single(*_sound(one)) for one in candidates]
+        answers = [single(*sound_part(one)) for one in candidates]
         empty = _empty(single, answers)
-        size = answered_loss.batch_size
-        nothing = answered_loss.joined([empty] * size)
-        costs = [_costs(answered_loss, slot, answers, empty) for slot in range(size)]
-        found = [_best(candidates, *each) for each in costs]
+        asked = [
+            _asked(answered_loss, slot, candidates, answers, empty, single)
+            for slot in range(answered_loss.batch_size)
+        ]
+        found = [one.best for one in asked]
+        if not any(found):
+            found = [one.nearest for one in asked]
         if not any(found):
             raise NotObservable(
                 "the loss asks for none of the samples' boxes, as far as can be told"
@@ -76,20 +82,64 @@ def truths(
             each = [empty if one is None else single(*change(one)) for one in found]
             return answered_loss.joined(each)
 
+        given = asked[: answered_loss.num_given]
         return Truths(
             samples=tuple(found),
             first=answered_loss.first,
-            deaf=tuple(
-                n
-                for n, (silent, losses) in enumerate(costs[: answered_loss.num_given])
-                if bool((losses == silent).all())
-            ),
+            deaf=tuple(n for n, one in enumerate(given) if one.is_deaf),
+            unwanted=tuple(n for n, one in enumerate(given) if one.is_unwanted),
             state=state,
-            truth=state(_sound),
-            nothing=nothing,
+            truth=state(sound_part),
+            nothing=answered_loss.joined([empty] * answered_loss.batch_size),
         )
     except StageFailed as failure:
         raise NotObservable(str(failure)) from failure
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Asked:
+    """What one image's outputs are asked to state; `nearest`: its own sample, if dear even so."""
+
+    best: Labelled | None
+    nearest: Labelled | None
+    is_deaf: bool
+    is_unwanted: bool
+
+
+def _asked(
+    answered_loss: AnsweredLoss,
+    slot: int,
+    candidates: list[Labelled],
+    answers: list[Any],
+    empty: Any,
+    single: Callable[[Tensor, Tensor], Any],
+) -> _Asked:
+    """Let one image's outputs state each sample: its own as it is shown, which may be mirrored."""
+    own = answered_loss.first[slot] if slot < len(answered_loss.first) else None
+    chosen = [own if own and own.number == one.number else one for one in candidates]
+    stated = [
+        answer if one is before else single(*sound_part(one))
+        for one, before, answer in zip(chosen, candidates, answers, strict=True)
+    ]
+    silent, losses = costs_of(answered_loss, slot, stated, empty)
+    best = best_of(chosen, silent, losses)
+    has_boxes = own is not None and any(
+        one is own and not is_same(answer, empty)
+        for one, answer in zip(chosen, stated, strict=True)
+    )
+    nearest = _nearest(chosen, losses)
+    return _Asked(
+        best=best,
+        nearest=nearest if nearest is own else None,
+        is_deaf=bool((losses == silent).all()),
+        is_unwanted=has_boxes and best is None and bool((losses > silent).all()),
+    )
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Say whether two statements hold the same numbers."""
+    pairs = zip(tensors_in(one), tensors_in(other), strict=True)
+    return all(a.shape == b.shape and torch.equal(a, b) for (_, a), (_, b) in pairs)
 
 
 def _empty(single: Callable[[Tensor, Tensor], Any], answers: list[Any]) -> Any:
@@ -110,7 +160,8 @@ def _middle(tensors: list[Tensor]) -> Tensor:
     return torch.stack(tensors).median(0).values
 
 
-def _sound(one: Labelled) -> tuple[Tensor, Tensor]:
+def sound_part(one: Labelled) -> tuple[Tensor, Tensor]:
+    """Give a sample's boxes that lie in the image and have a label, and these labels."""
     return one.boxes_xyxy[one.sound], one.labels[one.sound]
 
 
@@ -122,7 +173,7 @@ def _candidates(answered_loss: AnsweredLoss, labelled: tuple[Labelled, ...]) -> 
 
 
 @torch.no_grad()
-def _costs(
+def costs_of(
     answered_loss: AnsweredLoss, slot: int, answers: list[Any], empty: Any
 ) -> tuple[float, Tensor]:
     """Give the loss of an empty image in this place, and of each sample's statement."""
@@ -135,7 +186,7 @@ def _costs(
     return loss(empty), torch.tensor([loss(answer) for answer in answers], dtype=torch.float64)
 
 
-def _best(candidates: list[Labelled], silent: float, losses: Tensor) -> Labelled | None:
+def best_of(candidates: list[Labelled], silent: float, losses: Tensor) -> Labelled | None:
     """Give the sample whose statement costs clearly least, None without one."""
     order = losses.argsort()
     best = int(order[0])
@@ -145,3 +196,13 @@ def _best(candidates: list[Labelled], silent: float, losses: Tensor) -> Labelled
     if len(order) > 1 and float(losses[order[1]] - losses[best]) < CLEARLY * saved:
         return None
     return candidates[best]
+
+
+def _nearest(candidates: list[Labelled], losses: Tensor) -> Labelled | None:
+    """Give the sample whose statement costs least by far, though it may cost more than silence."""
+    if len(candidates) < LEAST_FOR_THE_USUAL or not bool(losses.isfinite().all()):
+        return None
+    order = losses.argsort()
+    room = float(losses.median() - losses[order[0]])
+    is_apart = float(losses[order[1]] - losses[order[0]]) >= APART * room > 0
+    return candidates[int(order[0])] if is_apart else None
