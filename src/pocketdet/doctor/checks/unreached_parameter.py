@@ -96,8 +96,8 @@ def _optimized(model: nn.Module, optimizer: Optimizer | None) -> set[str] | None
 
 def _mirrors_a_trained_part(whole: str, names: list[str], learning: Learning) -> bool:
     """Say whether another module has the same parameters and is trained: a teacher's student."""
-    if whole in names or not whole:
-        return False
+    if whole in names or not whole or whole.rpartition(".")[2].isdigit():
+        return False  # the next item of a list is no student
     inner = [name.removeprefix(f"{whole}.") for name in names]
     shapes = [learning.parameters[name].shape for name in names]
     for name in learning.parameters:

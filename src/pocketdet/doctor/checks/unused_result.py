@@ -79,15 +79,17 @@ def _places_alive(trace: Trace) -> Counter[Place]:
 
 def _is_end(op: Op, alive: set[int]) -> bool:
     """Say whether nothing but moves of its numbers come after it."""
-    waiting = list(op.outputs)
-    while waiting:
-        for reader in waiting.pop().consumers:
-            if reader.is_backward:
-                continue
-            if reader.name not in MOVING or reader.index in alive:
-                return False
-            waiting.extend(reader.outputs)
-    return True
+    readers = [r for value in _moved(op) for r in value.consumers if not r.is_backward]
+    return all(reader.name in MOVING and reader.index not in alive for reader in readers)
+
+
+def _moved(op: Op) -> list[Value]:
+    """Give an operator's results, and what only moves made of them."""
+    found = list(op.outputs)
+    for value in found:  # grows on the way
+        readers = [r for r in value.consumers if not r.is_backward and r.name in MOVING]
+        found.extend(made for reader in readers for made in reader.outputs if made not in found)
+    return found
 
 
 def _place_of_work(op: Op) -> bool:
@@ -102,10 +104,12 @@ def _fault(op: Op, trace: Trace, alive: set[int], *, has_loss: bool) -> Fault:
     read = {v.name for i in alive for v in trace.ops[i].inputs if v.kind == "parameter"}
     only = sorted(lost - read)
     shape = "×".join(map(str, op.outputs[0].shape))
+    taker = next((v.given_to[-1] for v in _moved(op) if v.given_to), None)
+    given = f" It is given to `{taker}`, which does not use it." if taker else ""
     return Fault(
-        where=op.where or "",
+        where=taker or op.where or "",
         source=op.source,
-        evidence=f"`{op.name}` makes a {shape} map that no output and no loss is made of."
+        evidence=f"`{op.name}` makes a {shape} map that no output and no loss is made of.{given}"
         + (f" {len(only)} parameters, such as `{only[0]}`, are read only for it." if only else ""),
         measured={"shape": list(op.outputs[0].shape), "parameters": len(only)},
         severity=_severity(op, only, has_loss=has_loss),

@@ -28,7 +28,8 @@ class Value:
     - `producer`: the operator that made it, None for what was there before;
     - `consumers`: the operators that read it;
     - `tensor`: kept for what was there before (a detached copy), None for results;
-    - `requires_grad`: whether autograd followed it when an operator last read it, or at the end.
+    - `requires_grad`: whether autograd followed it when an operator last read it, or at the end;
+    - `given_to`: the modules that were called with it, the innermost last.
     """
 
     slot: int
@@ -40,6 +41,7 @@ class Value:
     consumers: list["Op"] = field(default_factory=list)
     tensor: Tensor | None = None
     requires_grad: bool = False
+    given_to: list[str] = field(default_factory=list[str])
 
     @property
     def is_float(self) -> bool:

@@ -170,13 +170,17 @@ class _Mode(TorchDispatchMode):
 
 @contextmanager
 def _watching_modules(recorder: _Recorder) -> Generator[None]:
-    def enter(module: nn.Module, _args: Any) -> None:
+    def enter(module: nn.Module, args: Any) -> None:
         recorder.num_calls += 1
         name = recorder.names.get(id(module))
         if name is None:
             outer = recorder.running[-1].name if recorder.running else ""
             name = f"{outer}.{type(module).__name__}".strip(".")
         recorder.called.add(name)
+        for tensor in tensors_of(args):
+            value = recorder.current.get(id(tensor))
+            if value is not None:
+                value.given_to.append(name)
         recorder.running.append(_Running(name, type(module).__name__, recorder.num_calls))
 
     def leave(_module: nn.Module, _args: Any, _result: Any) -> None:
