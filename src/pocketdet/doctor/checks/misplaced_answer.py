@@ -25,25 +25,32 @@ small offsets: an object may be spoken of by any cell that it covers, and levels
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Fault, Severity
+from pocketdet.doctor.following import following, pooled, scaled
 from pocketdet.doctor.layout import computing_op, layout_op, moved_from
 from pocketdet.doctor.look import Look
 from pocketdet.doctor.missing import NotObservable
 from pocketdet.doctor.observations.answers import Answer, channel_axis
 from pocketdet.doctor.observations.answers_followed import AnswersFollowed
+from pocketdet.doctor.observations.cells import Cells
+from pocketdet.doctor.observations.patches import Patches
 from pocketdet.doctor.observations.places import Places
 from pocketdet.doctor.observations.row_places import LOCAL
+from pocketdet.doctor.pipeline import DetectionPipeline
+from pocketdet.doctor.stage_lines import line_of_places
 from pocketdet.doctor.trace import Op, Trace
 
 FAR, SOME = 0.4, 0.3  # of the local values; healthy heads have few
 HALF = 0.5  # of the object's longer side: any cell on the object may speak of it
 NOISE = 1.0  # spreads, by which a single value's estimate errs
+NEARER = 0.5  # times the distance from the objects: then a value looks at its own cell
+STAYS = 0.05  # of the image's side: cells that hardly move tell nothing
 CUT_OFF = 0.8  # spreads: how far the border of the image moves the middle of what is seen
 FAINT = 1e-2  # of the output's mean power: saturated values see rounding
 MOVES = 0.6  # of the objects' spread over the image, by which what is looked at must move
@@ -67,6 +74,9 @@ def find_misplaced_answers(
     places: Places,
     trace: Trace,
     answers_followed: tuple[AnswersFollowed, ...] = (),
+    patches: Patches | None = None,
+    cells: dict[str, Cells] | None = None,
+    pipeline: DetectionPipeline | None = None,
 ) -> Iterator[Fault]:
     judged = [f for f in answers_followed if f.following.is_reliable]
     num_judged = len(judged)
@@ -79,12 +89,50 @@ def find_misplaced_answers(
         num_judged += len(by_middle)
         worst = max(by_middle, key=_share, default=None)
         astray = _astray([f for f in judged if f.path == path])
+        here = (cells or {}).get(path)
         if worst is not None and _share(worst) >= SOME:
-            yield _fault(worst, trace, look, places)
+            fault = _fault(worst, trace, look, places)
+            is_consistent = here is not None and _looks_at_its_cells(worst, here, places)
+            yield _of_the_targets(fault, pipeline) if is_consistent else fault
         elif astray is not None:
-            yield _astray_fault(astray, trace, look)
+            fault = _astray_fault(astray, trace, look)
+            is_consistent = here is not None and _follows_its_cells(astray, here, patches)
+            yield _of_the_targets(fault, pipeline) if is_consistent else fault
     if not num_judged:
         raise NotObservable("no output looks at some place for each object")
+
+
+def _looks_at_its_cells(seen: _Seen, cells: Cells, places: Places) -> bool:
+    """Say whether the rows lie as maps do, and each value looks at the cell that it comes from."""
+    size = torch.tensor([places.width, places.height], dtype=torch.float64)
+    at = cells.middles[seen.index] * size
+    to_cells = (seen.looks_at - at).norm(dim=1).median()
+    to_objects = (seen.looks_at - seen.object_at).norm(dim=1).median()
+    return cells.is_raster and float(to_cells) < NEARER * float(to_objects)
+
+
+def _follows_its_cells(astray: AnswersFollowed, cells: Cells, patches: Patches | None) -> bool:
+    if patches is None or not cells.is_raster:
+        return False
+    size = torch.tensor([patches.width, patches.height], dtype=torch.float64)
+    at = torch.stack([cells.middles[group].mean(0) for group in astray.values]) * size
+    if float((at.std(0) / size).amin()) < STAYS:
+        return False
+    found = following(pooled(scaled(patches.answers[astray.path]), astray.values), at, patches)
+    return found is not None and found.is_reliable and not found.is_astray
+
+
+def _of_the_targets(fault: Fault, pipeline: DetectionPipeline | None) -> Fault:
+    """Blame `encode`: the network's own rows lie as its maps do, line by line."""
+    return replace(
+        fault,
+        where="",
+        source=None if pipeline is None else line_of_places(pipeline),
+        evidence=f"{fault.evidence} The rows go through the maps line by line, and look at their "
+        "own cells: it is `encode` that takes them for others.",
+        remedy="Compare the places that `encode` gives the rows, drawn over an image, with the "
+        "maps': (row, column) or (x, y), strides in the order of the levels.",
+    )
 
 
 def _astray(judged: list[AnswersFollowed]) -> AnswersFollowed | None:

@@ -14,6 +14,7 @@ from pocketdet.doctor.observations.answers_followed import answers_followed
 from pocketdet.doctor.observations.batch import batch
 from pocketdet.doctor.observations.beside_reference import beside_reference
 from pocketdet.doctor.observations.box_values import box_values
+from pocketdet.doctor.observations.cells import cells
 from pocketdet.doctor.observations.constant_logits import constant_logits
 from pocketdet.doctor.observations.edges import edges
 from pocketdet.doctor.observations.first_norms import first_norms
@@ -60,6 +61,7 @@ OBSERVATIONS: Mapping[str, Callable[..., Any]] = {
     "answers": answers,
     "answers_followed": answers_followed,
     "batch": batch,
+    "cells": cells,
     "settled": settled,
     "token_axes": token_axes,
     "trace": trace,
