@@ -11,11 +11,11 @@ from small_detector import (
     transposed,
     without_permute,
 )
-from small_pipeline import SOUND, examples
+from small_pipeline import SIZE, SOUND, STRIDE, altered, encode, examples
 import torch
 from torch import Tensor, nn
 
-from pocketdet.doctor import Report, examine
+from pocketdet.doctor import DetectionPipeline, Report, examine
 
 
 def line_of(fault: str) -> str:
@@ -24,9 +24,9 @@ def line_of(fault: str) -> str:
     return f"small_detector.py:{number}"
 
 
-def examined(model: nn.Module) -> Report:
+def examined(model: nn.Module, pipeline: DetectionPipeline = SOUND) -> Report:
     images = torch.stack([one.image for one in examples()[:2]]).float() / 255
-    report = examine(model, images, pipeline=SOUND, only=["misplaced-answer"])
+    report = examine(model, images, pipeline=pipeline, only=["misplaced-answer"])
     assert report.results[0].outcome in ("found", "clear", "not run"), report.results[0].reason
     return report
 
@@ -54,6 +54,21 @@ def test_behind_a_deep_path_that_sees_everything_rows_are_told_by_patches(layout
 
 def test_sound_rows_behind_a_deep_path_are_clear() -> None:
     assert [r.outcome.value for r in examined(Overlooking()).results] == ["clear"]
+
+
+def column_by_column(boxes: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    cells = SIZE // STRIDE
+    deltas, classes = encode(boxes, labels)
+    turned = [t.reshape(cells, cells, -1).transpose(0, 1) for t in (deltas, classes)]
+    return turned[0].reshape(deltas.shape), turned[1].reshape(classes.shape)
+
+
+@pytest.mark.parametrize("network", [SmallDetector, Overlooking])
+def test_targets_in_another_order_than_sound_rows_are_blamed_on_encode(network) -> None:
+    findings = examined(network(), altered(encode=column_by_column)).findings
+    assert {(f.severity.value, f.where) for f in findings} == {("error", "")}
+    assert all(f.source and f.source.startswith("small_pipeline.py") for f in findings)
+    assert all("it is `encode` that takes them for others" in f.evidence for f in findings)
 
 
 class Everywhere(nn.Module):

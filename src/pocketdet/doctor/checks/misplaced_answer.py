@@ -69,7 +69,7 @@ class _Seen:
     number: Tensor
 
 
-def find_misplaced_answers(
+def find_misplaced_answers(  # noqa: PLR0913 - two ways to look, and what explains each
     answers: tuple[Answer, ...],
     places: Places,
     trace: Trace,

@@ -28,7 +28,7 @@ from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Fault, Severity
 from pocketdet.doctor.observations.misreadings import Misreadings
 
-LOWER = 0.7  # of the loss of silence: a class everywhere costs far less than that
+LOWER = 0.5  # of the loss of silence: a class everywhere costs far less than that
 
 
 def find_misread_targets(misreadings: Misreadings) -> Iterator[Fault]:
@@ -36,9 +36,10 @@ def find_misread_targets(misreadings: Misreadings) -> Iterator[Fault]:
     if found.words is not None and found.cost < min(found.silent, found.truth):
         yield Fault(
             where="",
-            evidence=f"The loss asks for the boxes and classes of its images' samples "
-            f"{found.words}: outputs that state them so cost {found.cost:.4g}, as they are "
-            f"{found.truth:.4g}, and outputs that say nothing {found.silent:.4g}.",
+            evidence=f"The loss of image {', '.join(map(str, found.images))} of the batch asks "
+            f"for its sample's objects {found.words}: outputs that state them so cost "
+            f"{found.cost:.4g}, as they are {found.truth:.4g}, and outputs that say nothing "
+            f"{found.silent:.4g}.",
             measured={"reading": found.cost, "truth": found.truth, "nothing": found.silent},
         )
     label = min(found.everywhere, key=lambda n: found.everywhere[n], default=None)

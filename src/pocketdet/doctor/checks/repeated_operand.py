@@ -24,7 +24,7 @@ from itertools import combinations
 
 from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Fault, Severity
-from pocketdet.doctor.trace import Op, Trace, Value
+from pocketdet.doctor.trace import Op, Ref, Trace, Value
 from pocketdet.doctor.trace.numbering import numbered
 
 LEAST_CHANNELS = 3  # fewer are colours made of grey, coordinates or scores
@@ -41,7 +41,7 @@ def find_repeated_operands(trace: Trace) -> Iterator[Fault]:
         if op.index not in reached or op.index not in used:
             continue
         joined = [v for v in op.inputs if _is_made(v, reached)]
-        if op.name == "add" and len(op.args) == 2 and len(op.inputs) == 1:
+        if op.name == "add" and len(op.inputs) == 1 and isinstance(op.args[1], Ref):
             joined *= 2  # `x + x` reads one value
         copies = _copies(op, joined, numbers)
         if copies:

@@ -82,16 +82,15 @@ def _of_other_images(truths: Truths) -> Iterator[Fault]:
             remedy="Compare the outputs of every image of the batch with its targets.",
         )
 
-
     pairs = enumerate(zip(truths.samples, truths.first, strict=False))
     own = {n for n, (asked, shown) in pairs if asked is not None and asked.number == shown.number}
     if truths.unwanted and own - set(truths.unwanted):
         slots = _listed(list(truths.unwanted))
         yield Fault(
             where="",
-            evidence=f"The loss of image {slots} of the batch of {len(truths.samples)} is least "
-            "where the outputs say that nothing is there, though it shows a sample with objects, "
-            "and that of the others is least for their own objects.",
+            evidence=f"The loss of image {slots} of the batch of {len(truths.samples)} is lower "
+            "where the outputs say that nothing is there than where they state what it shows, and "
+            "that of the others is least for their own objects.",
             measured={"images": list(truths.unwanted)},
             remedy="Look at the targets of this image alone: their boxes may be turned or empty.",
         )

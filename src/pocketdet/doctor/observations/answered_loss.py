@@ -189,7 +189,7 @@ def answered_loss(
 
 
 def _as_shown(found: AnsweredLoss, pipeline: DetectionPipeline | None) -> tuple[Labelled, ...]:
-    """Mirror the samples of images that the loss mirrors; none where a border moves them besides."""
+    """Mirror the samples of images that the loss mirrors; none where a border moves them too."""
     if not any(found.shown) or pipeline is None:
         return found.first
     turned = [mirrored(one, axes) for one, axes in zip(found.first, found.shown, strict=False)]

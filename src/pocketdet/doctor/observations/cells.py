@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -106,7 +107,7 @@ def _is_raster(rows: Tensor) -> bool:
 def _levels(rows: Tensor) -> Iterator[Tensor]:
     sizes = (rows / WIDE).floor()
     starts = [0, *((sizes.diff() != 0).nonzero()[:, 0] + 1).tolist(), len(rows)]
-    for start, end in zip(starts, starts[1:], strict=False):
+    for start, end in pairwise(starts):
         yield rows[start:end]
 
 

@@ -8,14 +8,17 @@ from torch import Tensor
 
 from pocketdet.doctor.data_stage import StageFailed, stage
 from pocketdet.doctor.missing import NotObservable
-from pocketdet.doctor.nested import map_tensors
+from pocketdet.doctor.nested import map_tensors, tensors_in
 from pocketdet.doctor.observations.answered_loss import AnsweredLoss
 from pocketdet.doctor.observations.labelled import Labelled, mirrored, sound_boxes
 from pocketdet.doctor.observations.round_trip import encoded
 from pocketdet.doctor.observations.truths import Truths, best_of, costs_of, sound_part
 from pocketdet.doctor.pipeline import DetectionPipeline
+from pocketdet.doctor.statements import mixed
 
 MOST_OTHERS = 5  # samples beside an image's own, of which its own must be told
+LEAST_ROWS = 64
+ROW_AXES = 3  # (b, rows, channels)
 MOST_CLASSES = 6  # that are stated everywhere, each for itself
 
 Read = Callable[[Labelled], Labelled]
@@ -26,6 +29,7 @@ class Misreadings:
     """What the loss asks for, where it does not ask for what `encode` and `perfect` state.
 
     - `silent`, `truth`: the loss of outputs that say nothing, and that state the samples;
+    - `images`: of the batch, those that ask for something else;
     - `words`, `cost`: the reading in which the samples cost least, and what they cost; None where
       there is none such;
     - `everywhere`: by class, the loss of outputs that say this class at each row.
@@ -33,6 +37,7 @@ class Misreadings:
 
     silent: float
     truth: float
+    images: tuple[int, ...]
     words: str | None
     cost: float
     everywhere: dict[int, float]
@@ -44,17 +49,17 @@ def misreadings(
     labelled: tuple[Labelled, ...],
     truths: Truths | None = None,
 ) -> Misreadings:
-    """Try each reading on the first image, and go on with those that it is clearly told by."""
-    if truths is not None and any(truths.samples) and not truths.unwanted:
-        raise NotObservable("the loss asks for the samples as they are")
-    asking = _Asking(answered_loss, pipeline, labelled)
+    """Try each reading where the loss does not ask for the samples as they are."""
+    asking = _Asking(answered_loss, pipeline, labelled, truths)
     try:
         silent = asking.cost(None)
-        every = {words: asking.cost(read) for words, read in _readings(pipeline) if asking.is_told(read)}
+        readings = [] if asking.is_content else list(_readings(pipeline))
+        every = {words: asking.cost(read) for words, read in readings if asking.is_told(read)}
         words = min(every, key=lambda name: every[name], default=None)
         return Misreadings(
             silent=silent,
             truth=asking.cost(lambda one: one),
+            images=tuple(asking.slots),
             words=words,
             cost=silent if words is None else every[words],
             everywhere=dict(asking.everywhere(pipeline.num_classes)),
@@ -69,12 +74,16 @@ class _Asking:
         answered_loss: AnsweredLoss,
         pipeline: DetectionPipeline,
         labelled: tuple[Labelled, ...],
+        truths: Truths | None,
     ) -> None:
         stage(pipeline, "perfect")
         self.loss, self.pipeline = answered_loss, pipeline
         self.own = answered_loss.first
         if not self.own or len(self.own) != answered_loss.batch_size:
             raise NotObservable("which sample's image the loss is of cannot be told")
+        self.is_content = truths is not None and not truths.unwanted
+        slots = range(len(self.own)) if truths is None else truths.unwanted
+        self.slots = [n for n in slots if bool(self.own[n].sound.any())]
         others = [one for one, _, _ in sound_boxes(labelled)]
         known = {one.number for one in self.own}
         self.others = [one for one in others if one.number not in known][:MOST_OTHERS]
@@ -86,15 +95,18 @@ class _Asking:
         return stage(self.pipeline, "perfect")(encoded(self.pipeline, boxes, labels))
 
     def cost(self, read: Read | None) -> float:
-        """Give the loss where every image's outputs state its own sample in a reading."""
-        each = [self.empty if read is None else self._stated(*sound_part(read(o))) for o in self.own]
+        """Give the loss where outputs state the images' own samples, some of them in a reading."""
+        if read is None:
+            each = [self.empty] * len(self.own)
+        else:
+            stated = [read(o) if n in self.slots else o for n, o in enumerate(self.own)]
+            each = [self._stated(*sound_part(one)) for one in stated]
         with torch.no_grad():
             return float(self.loss(self.loss.joined(each)))
 
     def is_told(self, read: Read) -> bool:
         """Say whether, in this reading, each image's own sample costs least, and less than none."""
-        slots = [n for n, one in enumerate(self.own) if bool(one.sound.any())]
-        return bool(slots) and all(self._is_told_by(slot, read) for slot in slots)
+        return bool(self.slots) and all(self._is_told_by(slot, read) for slot in self.slots)
 
     def _is_told_by(self, slot: int, read: Read) -> bool:
         own = self.own[slot]
@@ -110,20 +122,26 @@ class _Asking:
         """Give the loss of outputs that say at each row what they say of one object of a class."""
         size = self.loss.batch_size
         for label in range(min(num_classes, MOST_CLASSES)):
-            one = next((o for o in (*self.own, *self.others) if bool(o.sound.any())))
+            one = next(o for o in (*self.own, *self.others) if bool(o.sound.any()))
             stated = self._stated(one.boxes_xyxy[one.sound][:1], torch.tensor([label]))
             pairs = map_tensors(self.loss.joined([stated] * size), torch.clone)
             nothing = self.loss.joined([self.empty] * size)
-            with torch.no_grad():
-                yield label, float(self.loss(_spread(pairs, nothing)))
+            if _least_rows(nothing) >= LEAST_ROWS:  # queries without an object weigh little
+                with torch.no_grad():
+                    yield label, float(self.loss(_spread(pairs, nothing)))
+
+
+def _least_rows(outputs: object) -> int:
+    """Give the number of rows of the output that has fewest, each with all its channels."""
+    maps = [t for _, t in tensors_in(outputs) if t.ndim >= ROW_AXES]
+    return min((t[0].numel() // min(t.shape[1:]) for t in maps), default=0)
 
 
 def _spread(stated: object, nothing: object) -> object:
     """Let every row say what the row says that changes most, channel by channel."""
-    from pocketdet.doctor.statements import mixed
 
     def spread(said: Tensor, empty: Tensor) -> Tensor:
-        if said.ndim < 3:
+        if said.ndim < ROW_AXES:
             return said
         axis = min(range(1, said.ndim), key=lambda a: said.shape[a])
         rows = said.movedim(axis, -1).flatten(0, -2)

@@ -28,7 +28,7 @@ class Truths:
     - `samples`: None for an image of which that cannot be told;
     - `first`: the samples whose images are shown, empty where others are;
     - `deaf`: images of which nothing that is stated changes the loss, though of others it does;
-    - `unwanted`: images of samples with boxes, of which an empty image's outputs cost least;
+    - `unwanted`: images whose own sample costs more than an empty image's outputs;
     - `state`: (sample's boxes, labels) of each image to joined outputs that state them;
     - `truth`, `nothing`: such outputs of the samples themselves, and of empty images.
     """
@@ -123,16 +123,16 @@ def _asked(
     ]
     silent, losses = costs_of(answered_loss, slot, stated, empty)
     best = best_of(chosen, silent, losses)
-    has_boxes = own is not None and any(
-        one is own and not is_same(answer, empty)
-        for one, answer in zip(chosen, stated, strict=True)
+    is_dear = own is not None and any(
+        one is own and loss > silent and not is_same(answer, empty)
+        for one, answer, loss in zip(chosen, stated, losses.tolist(), strict=True)
     )
     nearest = _nearest(chosen, losses)
     return _Asked(
         best=best,
         nearest=nearest if nearest is own else None,
         is_deaf=bool((losses == silent).all()),
-        is_unwanted=has_boxes and best is None and bool((losses > silent).all()),
+        is_unwanted=is_dear and best is not own,
     )
 
 
