@@ -70,8 +70,10 @@ def _rows_mix(fibres: Fibres) -> bool:
 
 def _is_scrap(fibres: Fibres, place: Tensor, channel: Tensor) -> bool:
     num_places, num_channels = len(place.unique()), len(channel.unique())
+    is_whole = num_channels == fibres.num_channels or num_places == 1
     if num_places * num_channels == len(place) and num_channels > 1:
-        return False  # a block of places with the same channels of each
+        # A block of places with the same channels of each; tokens are joined with all of theirs.
+        return fibres.source.name in LINES and not is_whole
     if fibres.source.name in LINES and num_channels == 1:
         # Features of a layer that mixes tokens are places: all of a sample's, in their order.
         return num_places < int(place.max() - place.min()) + 1

@@ -10,14 +10,13 @@ from torch import Tensor, nn
 from pocketdet.doctor.data_stage import StageFailed, stage
 from pocketdet.doctor.missing import Missing, NotObservable
 from pocketdet.doctor.nested import map_tensors, tensors_in, with_tensors
-from pocketdet.doctor.observations.labelled import Labelled, mirrored, read_sample
+from pocketdet.doctor.observations.labelled import Labelled, read_sample
 from pocketdet.doctor.patient import TrainingLoss, copy_of
 from pocketdet.doctor.pipeline import DetectionPipeline
 from pocketdet.doctor.trace import Call, Trace, record
+from pocketdet.doctor.turns import Turn, turn_between
 
 NUM_IMAGES = 3  # of the samples, where they can be had
-MIRRORS = ((-1,), (-2,), (-1, -2))  # axes of images along which a loss may turn them by itself
-MAP_AXES = 4  # (b, c, h, w)
 SAME = 1e-6  # relative difference of two values of one loss
 
 
@@ -28,7 +27,7 @@ class AnsweredLoss:
     - `inputs`: the images that it is called with, which nothing looks at;
     - `own`: the network's own outputs for them, in training mode, detached;
     - `first`: the samples whose images they are, in their order; empty where they are not; of
-      images that the loss shows the model mirrored, the samples mirrored;
+      images that the loss turns before it shows them, the samples turned alike;
     - `num_given`: images that the doctor was given, for which the loss must have targets;
     - `is_drawn`: whether the loss draws random numbers, such as which negatives count.
     """
@@ -41,7 +40,7 @@ class AnsweredLoss:
     num_given: int
     is_drawn: bool = False
     seed: int = 0
-    shown: list[tuple[int, ...]] = field(default_factory=list[tuple[int, ...]])
+    shown: list[Turn] = field(default_factory=list[Turn])
 
     @property
     def batch_size(self) -> int:
@@ -84,7 +83,7 @@ class AnsweredLoss:
             return outputs
         same = [(known[0] == one).flatten(1).all(1).nonzero()[:, 0] for one in asked[0]]
         if not all(len(rows) for rows in same):
-            self.shown.extend(_mirrored(known[0], asked[0]))
+            self.shown.extend(_turns(known[0], asked[0]))
             return outputs
         rows = torch.stack([found[0] for found in same])
         size = self.batch_size
@@ -133,15 +132,13 @@ class AnsweredLoss:
         return with_tensors(self.own, made)
 
 
-def _mirrored(known: Tensor, asked: Tensor) -> Iterator[tuple[int, ...]]:
-    """Give for each image the axes along which it was turned; refuse what is something else."""
-    if known.shape != asked.shape or known.ndim < MAP_AXES:
-        raise NotObservable("the loss shows the model other images")
-    for before, now in zip(known, asked, strict=True):
-        turns = [axes for axes in ((), *MIRRORS) if torch.equal(before.flip(axes), now)]
-        if not turns:
+def _turns(known: Tensor, asked: Tensor) -> Iterator[Turn]:
+    """Give for each image how it was turned; refuse what is something else."""
+    for before, now in zip(known, asked, strict=False):
+        turn = turn_between(before, now) if known.shape == asked.shape else None
+        if turn is None:
             raise NotObservable("the loss shows the model other images")
-        yield turns[0]
+        yield turn
 
 
 def _one_of(each: list[Tensor], own: Tensor) -> Tensor:
@@ -189,14 +186,16 @@ def answered_loss(
 
 
 def _as_shown(found: AnsweredLoss, pipeline: DetectionPipeline | None) -> tuple[Labelled, ...]:
-    """Mirror the samples of images that the loss mirrors; none where a border moves them too."""
-    if not any(found.shown) or pipeline is None:
+    """Turn samples as the loss turns their images; none where a border moves them besides."""
+    if all(turn == Turn() for turn in found.shown) or pipeline is None:
         return found.first
-    turned = [mirrored(one, axes) for one, axes in zip(found.first, found.shown, strict=False)]
     preprocess = stage(pipeline, "preprocess")
-    for one, image, axes in zip(turned, found.inputs, found.shown, strict=False):
-        same = preprocess(one.sample.image.clone()).reshape(image.shape).to(image.dtype)
-        if not torch.allclose(same, image.flip(axes), atol=1e-4 * float(image.abs().max())):
+    turned: list[Labelled] = []
+    for one, image, turn in zip(found.first, found.inputs, found.shown, strict=False):
+        turned.append(turn.of_sample(one, (image.shape[-2], image.shape[-1])))
+        same = preprocess(turned[-1].sample.image.clone()).reshape(image.shape).to(image.dtype)
+        most = float(image.abs().max())
+        if not torch.allclose(same, turn.of_image(image), atol=1e-4 * most):
             return ()
     return tuple(turned)
 

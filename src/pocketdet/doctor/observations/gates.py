@@ -15,6 +15,8 @@ FACTORS = (0.5, 2.0)  # by which each of a gate's values is changed at random
 VANISHED = 2e-3  # of a change is left: it is cancelled (a norm's epsilon leaves a little)
 DILUTED = 0.02  # of a value's own size: smaller changes fade in biases, and nothing cancels them
 LEAST_SIGNAL = 1e-5  # of a value that must depend on the input at all: below is rounding
+CUTTING = ("relu", "clamp", "clamp_min", "hardtanh", "threshold", "elu", "leaky_relu")
+"""What divides nothing out: where such an operator is all that is left, its units are dead."""
 SIMPLE_FACTORS = ("mul", "mul_", "div", "div_")
 SIMPLE_TERMS = ("add", "add_", "sub", "sub_")
 
@@ -101,6 +103,7 @@ def _examined(trace: Trace, candidate: Candidate, otherwise: dict[int, Tensor]) 
                 is_alive = True
                 differing[value.slot] = _change(three[0], three[1], torch.zeros_like(three[0]))
         is_cancelled = carried > DILUTED and not is_alive and not current.is_view
+        is_cancelled = is_cancelled and current.name.rstrip("_") not in CUTTING
         if is_cancelled and vanished_in is None and not _is_beside(current, differing, reached):
             vanished_in = current
     effect = _effect(*(run.outputs(trace) for run in (base, altered, other)))

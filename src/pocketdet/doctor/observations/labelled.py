@@ -1,8 +1,7 @@
 """The pipeline's samples as plain numbers, a few of them, evenly spread."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from types import SimpleNamespace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -73,19 +72,6 @@ def read_sample(pipeline: DetectionPipeline, number: int) -> Labelled:
         labels=labels,
         sound=sound,
     )
-
-
-def mirrored(one: Labelled, axes: Sequence[int]) -> Labelled:
-    """Turn a sample along axes of its image, (-1,) from left to right, with its boxes."""
-    if not axes:
-        return one
-    boxes = one.boxes_xyxy.clone()
-    for axis, side in ((-1, one.width), (-2, one.height)):
-        if axis in axes:
-            low, high = (0, 2) if axis == -1 else (1, 3)
-            boxes[:, [low, high]] = side - boxes[:, [high, low]]
-    sample = SimpleNamespace(image=one.sample.image.flip(axes), boxes_xyxy=boxes, labels=one.labels)
-    return replace(one, sample=sample, boxes_xyxy=boxes)
 
 
 def sound_boxes(labelled: tuple[Labelled, ...]) -> Iterator[tuple[Labelled, Tensor, Tensor]]:

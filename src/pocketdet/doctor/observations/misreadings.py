@@ -10,11 +10,12 @@ from pocketdet.doctor.data_stage import StageFailed, stage
 from pocketdet.doctor.missing import NotObservable
 from pocketdet.doctor.nested import map_tensors, tensors_in
 from pocketdet.doctor.observations.answered_loss import AnsweredLoss
-from pocketdet.doctor.observations.labelled import Labelled, mirrored, sound_boxes
+from pocketdet.doctor.observations.labelled import Labelled, sound_boxes
 from pocketdet.doctor.observations.round_trip import encoded
 from pocketdet.doctor.observations.truths import Truths, best_of, costs_of, sound_part
 from pocketdet.doctor.pipeline import DetectionPipeline
 from pocketdet.doctor.statements import mixed
+from pocketdet.doctor.turns import Turn
 
 MOST_OTHERS = 5  # samples beside an image's own, of which its own must be told
 LEAST_ROWS = 64
@@ -161,8 +162,8 @@ def _readings(pipeline: DetectionPipeline) -> Iterator[tuple[str, Read]]:
     yield "with corner and size read as two corners", _of_boxes(lambda a, b: (a, b - a))
     yield "with two corners read as corner and size", _of_boxes(lambda a, b: (a, a + b))
     yield "with x and y exchanged", _of_boxes(lambda a, b: (a.flip(1), b.flip(1)))
-    yield "mirrored from left to right", lambda one: mirrored(one, (-1,))
-    yield "turned upside down", lambda one: mirrored(one, (-2,))
+    yield "mirrored from left to right", lambda one: Turn(axes=(-1,)).of_sample(one, (1, 1))
+    yield "turned upside down", lambda one: Turn(axes=(-2,)).of_sample(one, (1, 1))
 
 
 def _of_classes(num_classes: int, step: int) -> Read:

@@ -109,8 +109,19 @@ def _readers(value: Value, outputs: dict[int, str]) -> list[Op | None]:
     is_output = id(value) in outputs or any(
         op.name == "cat" and _reaches_output(op, outputs) for op in value.consumers
     )
-    readers: list[Op | None] = [op for op in value.consumers if _reads_last_axis(op, value)]
+    readers: list[Op | None] = list(_last_axis_readers(value))
     return readers + [None] * is_output
+
+
+def _last_axis_readers(value: Value, depth: int = 4) -> Iterator[Op]:
+    """Give what reads the last axis as features, of the value or of what it is joined to."""
+    for op in value.consumers:
+        if _reads_last_axis(op, value):
+            yield op
+        elif (depth and op.name == "cat" and int(op.argument("dim")) % len(value.shape) == 1) or (
+            depth < 4 and op.name in FOLDING and op.outputs[0].shape[-1:] == value.shape[-1:]
+        ):
+            yield from _last_axis_readers(op.outputs[0], depth - 1)
 
 
 def _next(
