@@ -12,6 +12,7 @@ from pocketdet.doctor.trace.graph import Value
 
 LAST_AXIS_READERS = ("mm", "addmm", "bmm", "baddbmm", "native_layer_norm", "_softmax")
 LINES = ("addmm", "mm", "linear")  # their results' last axis is features, all others places
+MOST_JOINS = 4
 MOST_COLOURS = 4  # of an image with the channels second
 MOST_VALUES = 20_000_000  # a larger map is left out: the tags would take too long
 
@@ -113,15 +114,20 @@ def _readers(value: Value, outputs: dict[int, str]) -> list[Op | None]:
     return readers + [None] * is_output
 
 
-def _last_axis_readers(value: Value, depth: int = 4) -> Iterator[Op]:
+def _last_axis_readers(value: Value, depth: int = MOST_JOINS) -> Iterator[Op]:
     """Give what reads the last axis as features, of the value or of what it is joined to."""
     for op in value.consumers:
         if _reads_last_axis(op, value):
             yield op
-        elif (depth and op.name == "cat" and int(op.argument("dim")) % len(value.shape) == 1) or (
-            depth < 4 and op.name in FOLDING and op.outputs[0].shape[-1:] == value.shape[-1:]
-        ):
+        elif depth and _joins_rows(op, value, is_joined=depth < MOST_JOINS):
             yield from _last_axis_readers(op.outputs[0], depth - 1)
+
+
+def _joins_rows(op: Op, value: Value, *, is_joined: bool) -> bool:
+    """Say whether rows are joined with others, or joined ones folded, each row as it was."""
+    if op.name == "cat":
+        return int(op.argument("dim")) % len(value.shape) == 1
+    return is_joined and op.name in FOLDING and op.outputs[0].shape[-1:] == value.shape[-1:]
 
 
 def _next(
