@@ -1,9 +1,6 @@
 """A detector as a YAML file that lists only what differs from a recipe."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
-import sys
 from typing import Any
 
 import yaml
@@ -12,6 +9,7 @@ from pocketdet import recipes
 from pocketdet.model.config import DetectorConfig
 from pocketdet.model.config_data import config_from_data, config_to_data
 from pocketdet.model.nearest_name import known_name
+from pocketdet.model.own_code import importable_from
 
 
 def find_config(name_or_file: str | Path) -> DetectorConfig:
@@ -53,8 +51,10 @@ def _load(path: Path, *, seen: tuple[Path, ...]) -> DetectorConfig:
 def _parse(path: Path) -> dict[str, Any]:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, IsADirectoryError) as error:
         raise ValueError(f"`{path}` must be a config file; there is no such file.") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no YAML: it is no text in UTF-8.") from error
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is no YAML: {str(error).splitlines()[0]}.") from error
     if data is None:
@@ -69,14 +69,3 @@ def _base(base: Any, path: Path, *, seen: tuple[Path, ...]) -> DetectorConfig:
         return _load(path.parent / str(base), seen=seen)
     found = recipes.names()
     return found[known_name(str(base), found, f"recipe for `base` in {path}")]
-
-
-@contextmanager
-def importable_from(folder: Path) -> Generator[None]:
-    """Let modules beside a file be imported for a while."""
-    before = list(sys.path)
-    sys.path.append(str(folder.resolve()))
-    try:
-        yield
-    finally:
-        sys.path[:] = before

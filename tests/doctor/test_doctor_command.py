@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+import subprocess
 import sys
 import textwrap
 
@@ -117,3 +118,19 @@ def test_our_own_recipe_is_sound() -> None:
     errors = [f for f in report["findings"] if f["severity"] == "error"]
     assert errors == []
     assert result.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def build(): raise KeyError('x')", "raised KeyError: 'x' (raising_net.py:1)"),
+        ("1 / 0", "`raising_net:build` cannot be imported: ZeroDivisionError"),
+    ],
+)
+def test_what_the_users_module_raises_is_one_sentence(text, message, tmp_path) -> None:
+    (tmp_path / "raising_net.py").write_text(text)
+    command = [sys.executable, "-m", "pocketdet", "doctor", "raising_net:build", "--input", "1x3"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr

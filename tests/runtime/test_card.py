@@ -1,3 +1,4 @@
+from dataclasses import replace
 import json
 from pathlib import Path
 
@@ -116,3 +117,15 @@ def test_a_card_of_another_runtime_is_refused(tmp_path: Path) -> None:
     write_card(card_with(OUTPUTS[0]), model)
     with pytest.raises(ValueError, match="is for onnx, and the file is openvino's"):
         open_runner(model)
+
+
+@pytest.mark.parametrize(
+    ("file", "runtime"), [("m.onnx", "onnx"), ("m.tflite", "litert"), ("m.pt2", "torch")]
+)
+def test_a_file_that_is_cut_short_is_refused_in_one_sentence(file, runtime, tmp_path) -> None:
+    pytest.importorskip({"onnx": "onnxruntime", "litert": "ai_edge_litert"}.get(runtime, "torch"))
+    (tmp_path / file).write_bytes(b"\x08\x0a\x12\x07pytorch" * 3)
+    card = replace(card_with(OUTPUTS[0]), runtime=runtime)
+    with pytest.raises(ValueError, match=rf"{file}` cannot be loaded by {runtime}: ") as raised:
+        open_runner(tmp_path / file, card=card)
+    assert "\n" not in str(raised.value)

@@ -62,6 +62,13 @@ data_app.command("convert")(data_convert.convert)
 data_app.command("get")(data_get.get)
 
 
+def _sentence(error: ValueError | OSError) -> str:
+    """Say what was wrong; the system's own errors name the file first and have no number."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"`{error.filename}`: {error.strerror[0].lower()}{error.strerror[1:]}."
+    return str(error)
+
+
 def main() -> None:
     """Run a command; a user's error is one sentence on stderr and exit code 2."""
     try:
@@ -76,7 +83,7 @@ def main() -> None:
         )
         sys.exit(ExitCode.FAILED)
     except (ValueError, OSError) as error:
-        sys.stderr.write(f"pocketdet: {error}\n")
+        sys.stderr.write(f"pocketdet: {_sentence(error)}\n")
         sys.exit(ExitCode.FAILED)
     except KeyboardInterrupt:
         sys.stderr.write("pocketdet: stopped.\n")

@@ -8,7 +8,7 @@ import yaml
 
 from pocketdet.compress.catalogue import steps_from_data
 from pocketdet.compress.step import Step
-from pocketdet.config_file import importable_from
+from pocketdet.model.own_code import importable_from
 
 
 def read_how(texts: Sequence[str]) -> tuple[Step, ...]:
@@ -23,7 +23,14 @@ def load_steps(file: Path) -> tuple[Step, ...]:
     if not file.is_file():
         raise ValueError(f"`{file}` must be a file of steps; there is no such file.")
     with importable_from(file.parent):
-        return steps_from_data(_parse(file.read_text(encoding="utf-8"), str(file)))
+        return steps_from_data(_parse(_text_of(file), str(file)))
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is no YAML: it is no text in UTF-8.") from error
 
 
 def _read(text: str) -> tuple[Step, ...]:

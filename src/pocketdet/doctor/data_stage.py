@@ -42,7 +42,7 @@ def stage(pipeline: DetectionPipeline, name: str) -> Callable[..., Any]:
                 return function(*arguments)
         except Exception as error:  # The user's own code may raise anything; it is reported.
             words = f"raised {type(error).__name__}: {error}"
-            raise StageFailed(name, words, _users_line(error)) from error
+            raise StageFailed(name, words, users_line(error)) from error
 
     return run
 
@@ -57,7 +57,8 @@ def stage_source(pipeline: DetectionPipeline, name: str) -> SourceLine | None:
     return SourceLine(code.co_filename, code.co_firstlineno)
 
 
-def _users_line(error: Exception) -> SourceLine | None:
+def users_line(error: Exception) -> SourceLine | None:
+    """Give the innermost line of the user's own code that an exception came through."""
     frames = traceback.extract_tb(error.__traceback__)
     for frame in reversed(frames):
         if is_users(frame.filename) and frame.lineno is not None:

@@ -12,6 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pocketdet.doctor.data_stage import users_line
+from pocketdet.doctor.loss_call import first_line
+
 
 def build_named(path: str) -> nn.Module:
     """Make the network that `module:name` names: a function or class without arguments, or it."""
@@ -30,8 +33,10 @@ def _called(build: Any, path: str) -> Any:
         raise ValueError(f"`{path}` must be a module or a function; got {type(build).__name__}.")
     try:
         return build()
-    except TypeError as error:
-        raise ValueError(f"`{path}` is called without arguments, and said: {error}.") from error
+    except Exception as error:  # The user's own code may raise anything; it is told.
+        raise ValueError(
+            f"`{path}` is called without arguments, and raised {_told(error)}."
+        ) from error
 
 
 def named_function(path: str, what: str) -> Callable[..., Any]:
@@ -64,11 +69,18 @@ def _imported(module_name: str, path: str) -> Any:
         return import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name != module_name.split(".")[0] and error.name != module_name:
-            raise ValueError(f"`{path}` cannot be imported: {error}.") from error
+            raise ValueError(f"`{path}` cannot be imported: {_told(error)}.") from error
         raise ValueError(
             f"`{path}` names the module `{module_name}`, which is neither installed nor in "
             f"{Path.cwd()}."
         ) from error
+    except Exception as error:  # The user's own code may raise anything; it is told.
+        raise ValueError(f"`{path}` cannot be imported: {_told(error)}.") from error
+
+
+def _told(error: Exception) -> str:
+    line = users_line(error)
+    return first_line(error).rstrip(".") + (f" ({line})" if line is not None else "")
 
 
 def parse_inputs(text: str) -> Tensor | tuple[Tensor, ...] | dict[str, Tensor]:

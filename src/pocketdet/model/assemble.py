@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +15,8 @@ from pocketdet.model.conv import StandardConv
 from pocketdet.model.detector import Detector
 from pocketdet.model.head import LevelShape
 from pocketdet.model.layers import Layers
+from pocketdet.model.own_code import built, of_part
 from pocketdet.model.placement import AttentionPlaces, level_names
-
-Features = TypeVar("Features", Tensor, list[Tensor])
 
 
 def build(
@@ -71,14 +70,16 @@ def _build(config: DetectorConfig, classes: ClassList, begin: BeginPart) -> Dete
     attend = partial(_attend, places, begin)
     parts, levels = _build_backbone(config, layers, attend, begin)
     begin("neck")
-    parts["neck"] = config.neck.build(_channels(levels), layers)
+    parts["neck"] = built("neck", config.neck, _channels(levels), layers)
     names = level_names(int(levels[0].shape[-2]), config.input.height, config.num_levels)
-    levels = _run(parts["neck"], levels)
+    levels = _maps("neck", parts["neck"], levels)
     levels = [attend(name, level) for name, level in zip(names, levels, strict=True)]
     places.check_all_found()
     parts["attention"] = places.modules
     begin("head")
-    parts["head"] = config.head.build(
+    parts["head"] = built(
+        "head",
+        config.head,
         tuple(LevelShape.of(level) for level in levels),
         input_size=(config.input.height, config.input.width),
         num_classes=len(classes),
@@ -94,37 +95,82 @@ def _build_backbone(
     begin: BeginPart,
 ) -> tuple[dict[str, nn.Module], list[Tensor]]:
     begin("stem")
-    stem = config.stem.build(replace(layers, convolution=StandardConv()))
+    stem = built("stem", config.stem, replace(layers, convolution=StandardConv()))
     stages, extras = nn.ModuleList(), nn.ModuleList()
     levels: list[Tensor] = []
-    features = _run(stem, torch.zeros(1, 3, config.input.height, config.input.width))
+    images = torch.zeros(1, 3, config.input.height, config.input.width)
+    features = _map("stem", stem, images)
     features = attend("stem", features)
     for index, stage in enumerate(config.stages):
         begin(name := f"stage{index + 1}")
-        stages.append(stage.build(features.shape[1], layers))
-        features = attend(name, _run(stages[-1], features))
+        stages.append(built(name, stage, features.shape[1], layers))
+        features = attend(name, _map(name, stages[-1], features))
         if index in config.levels_from:
             levels.append(features)
     for index, extra in enumerate(config.extras):
         begin(name := f"extra{index + 1}")
-        extras.append(extra.build(features.shape[1], layers))
-        features = attend(name, _run(extras[-1], features))
+        extras.append(built(name, extra, features.shape[1], layers))
+        features = attend(name, _map(name, extras[-1], features))
         levels.append(features)
     return {"stem": stem, "stages": stages, "extras": extras}, levels
 
 
 def _attend(places: AttentionPlaces, begin: BeginPart, place: str, features: Tensor) -> Tensor:
-    begin(f"attention.{place}")
-    return _run(places.behind(place, features.shape[1]), features)
+    begin(name := f"attention.{place}")
+    block = places.behind(place, features.shape[1])
+    attended = _map(name, block, features)
+    if attended.shape != features.shape:
+        raise ValueError(
+            f"`{name}` ({type(block).__name__}) must keep the map's size, "
+            f"{_size(features)}; it gave {_size(attended)}."
+        )
+    return attended
+
+
+def _map(place: str, part: nn.Module, features: Tensor) -> Tensor:
+    """Run a part that gives one map of what it gets."""
+    result: Any = _run(place, part, features)
+    if not isinstance(result, Tensor) or result.ndim != 4:
+        raise ValueError(
+            f"`{place}` ({type(part).__name__}) must give one map (b, channels, h, w); it gave "
+            f"{_kind(result)}."
+        )
+    return result
+
+
+def _maps(place: str, part: nn.Module, levels: list[Tensor]) -> list[Tensor]:
+    """Run a part that gives as many maps as it gets."""
+    result: Any = _run(place, part, levels)
+    if not isinstance(result, list | tuple) or len(result) != len(levels):  # pyright: ignore
+        raise ValueError(
+            f"`{place}` ({type(part).__name__}) must give a list of {len(levels)} maps, one for "
+            f"each level; it gave {_kind(result)}."
+        )
+    return list(result)
 
 
 @torch.no_grad()
-def _run(part: nn.Module, features: Features) -> Features:
+def _run(place: str, part: nn.Module, features: Any) -> Any:
     """Run a part once in evaluation mode, so that no running statistic moves."""
-    part.eval()
-    result = part(features)
-    part.train()
+    with of_part(place, part, "run"):
+        part.eval()
+        result = part(features)
+        part.train()
     return result
+
+
+def _size(features: Tensor) -> str:
+    return "×".join(str(size) for size in features.shape[1:])
+
+
+def _kind(result: Any) -> str:
+    if isinstance(result, Tensor):
+        return f"one tensor of {tuple(result.shape)}"
+    return (
+        f"{type(result).__name__} of {len(result)}"
+        if isinstance(result, list | tuple)
+        else type(result).__name__
+    )
 
 
 def _channels(levels: list[Tensor]) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from pocketdet.model.extra import Extra, ExtraConvs
 from pocketdet.model.head import Head, PeleeHead
 from pocketdet.model.neck import Neck, NoNeck
 from pocketdet.model.norm import BatchNorm, Norm
+from pocketdet.model.own_code import of_part
 from pocketdet.model.stage import Stage, TwoWayDense
 from pocketdet.model.stem import PeleeStem, Stem
 
@@ -71,7 +72,8 @@ class DetectorConfig:
         self._check_head_sources()
 
     def _check_head_sources(self) -> None:
-        sources = self.head.sources(self.num_levels)
+        with of_part("head", self.head, "asked for its `sources`"):
+            sources = self.head.sources(self.num_levels)
         levels = set(range(self.num_levels))
         if sources != levels:
             raise ValueError(

@@ -7,11 +7,11 @@ A choice is stated by its class name (`CBAM`), by its name and what differs from
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
-from importlib import import_module
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pocketdet.model.nearest_name import known_name
+from pocketdet.model.own_code import import_own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,18 +108,10 @@ class PlainData:
 
     def _import_kind(self, path: str, where: str) -> type:
         module_name, _, class_name = path.partition(":")
-        try:
-            module = import_module(module_name)
-        except ModuleNotFoundError as error:
-            if error.name != module_name.split(".")[0]:
-                raise
-            raise ValueError(
-                f"`{where}` names the module `{module_name}`, which cannot be found; put its "
-                "folder on PYTHONPATH, or beside the config file."
-            ) from error
+        module = import_own(module_name, where)
         kinds = {name: kind for name, kind in vars(module).items() if isinstance(kind, type)}
         kind = kinds[known_name(class_name, kinds, f"class of `{module_name}`")]
-        if not is_dataclass(kind) or not callable(vars(kind).get(self.method)):
+        if not _is_frozen(kind) or not callable(vars(kind).get(self.method)):
             raise ValueError(f"`{path}` must be a frozen dataclass with a `{self.method}` method.")
         return kind
 
@@ -160,6 +152,10 @@ def _member_for(value: Any, expected: Any) -> Any:
     if value is None and NoneType in others:
         return NoneType
     return next(kind for kind in others if kind is not NoneType)
+
+
+def _is_frozen(kind: type) -> bool:
+    return is_dataclass(kind) and kind.__dataclass_params__.frozen  # pyright: ignore
 
 
 def _is_required(field: Any) -> bool:

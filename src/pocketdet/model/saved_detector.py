@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from pocketdet.conventions import ClassList
 from pocketdet.model.assemble import build
 from pocketdet.model.config_data import config_from_data, config_to_data
 from pocketdet.model.detector import Detector
+from pocketdet.model.own_code import existing, importable_from, own_folders
 from pocketdet.model.quantized import QuantizedDetector
 from pocketdet.model.quantized.saved import KEY, bits_from_data, quantized_to_data, unpack_weights
 from pocketdet.model.surgery import surgeries_from_data, surgeries_to_data
@@ -28,6 +28,8 @@ def detector_to_data(detector: Detector) -> dict[str, Any]:
         "classes": list(detector.classes),
         "weights": detector.state_dict(),
     }
+    if folders := own_folders(detector.config):
+        data["own_parts_in"] = folders
     if detector.surgeries:
         data["surgery"] = surgeries_to_data(detector.surgeries)
     if isinstance(detector, QuantizedDetector):
@@ -41,9 +43,13 @@ def compact_data(detector: Detector) -> dict[str, Any]:
 
 
 def detector_from_data(data: dict[str, Any]) -> Detector:
-    """Rebuild a detector from its config and surgeries, never from the shapes of its weights."""
+    """Rebuild a detector from its config and surgeries, never from the shapes of its weights.
+
+    Parts of the user's own are looked for where they were when it was saved, too.
+    """
     data = with_zeros(data)
-    config = config_from_data(data["config"])
+    with importable_from(*existing(data.get("own_parts_in", ()))):
+        config = config_from_data(data["config"])
     detector = build(config, classes=ClassList.of(data["classes"]))
     for surgery in surgeries_from_data(data.get("surgery", ())):
         detector.undergo(surgery)
@@ -64,16 +70,23 @@ def load_weights(detector: Detector, weights: Mapping[str, Tensor]) -> None:
 def load_detector(path: Path) -> Detector:
     """Read a checkpoint file, or `best.pt` (else `last.pt`) of a run's folder."""
     file = checkpoint_in(path)
-    try:
-        data = torch.load(file, map_location="cpu", weights_only=True)
-    except (RuntimeError, UnpicklingError, EOFError) as error:
-        raise ValueError(f"{file} is no checkpoint of pocketdet, or is damaged.") from error
+    data = read_data(file)
     missing = {"config", "classes", "weights"} - set(data if isinstance(data, dict) else {})
     if missing:
         raise ValueError(
             f"{file} is no checkpoint of pocketdet: it has no {', '.join(sorted(missing))}."
         )
     return detector_from_data(data)
+
+
+def read_data(file: Path) -> Any:
+    """Read plain data and tensors; raises `ValueError` for a file that holds something else."""
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # Bytes of any other file make the reader raise anything.
+        raise ValueError(f"{file} is no checkpoint of pocketdet, or is damaged.") from error
 
 
 def checkpoint_in(path: Path) -> Path:

@@ -10,6 +10,7 @@ from pocketdet.edit import EditReport, TransferPlan, carry, compare
 from pocketdet.edit.draw import save_picture
 from pocketdet.model import Detector, build
 from pocketdet.model.saved_detector import detector_to_data
+from pocketdet.train.atomic_file import write_atomically
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,8 @@ def run_diff(request: DiffRequest) -> tuple[EditReport, TransferPlan]:
     altered = build(config, classes=base.classes)
     plan = carry(base, altered)
     if request.out is not None:
-        torch.save(detector_to_data(altered), request.out)
+        request.out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(request.out, lambda file: torch.save(detector_to_data(altered), file))
     report = compare(base, altered, rounds=request.rounds)
     names = (Path(request.base).stem, Path(request.altered).stem)
     for picture in request.pictures:

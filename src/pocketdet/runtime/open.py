@@ -43,7 +43,21 @@ def open_runner(path: Path | str, *, threads: int = 1, card: Card | None = None)
     card = card or read_card(path)
     if card.runtime != runtime:
         raise ValueError(f"The card of {path} is for {card.runtime}, and the file is {runtime}'s.")
-    return Runner(_opener(runtime)(path, card, threads), card)
+    return Runner(_loaded(path, card, threads), card)
+
+
+def _loaded(path: Path, card: Card, threads: int) -> Session:
+    open_session = _opener(card.runtime)
+    try:
+        return open_session(path, card, threads)
+    except ValueError:
+        raise
+    except Exception as error:  # Each runtime has exceptions of its own.
+        said = (str(error).strip().splitlines() or ["it does not say why"])[-1].strip()
+        raise ValueError(
+            f"`{path}` cannot be loaded by {card.runtime}: it is damaged, or no file of that "
+            f"runtime ({said})."
+        ) from error
 
 
 def _opener(runtime: RuntimeName) -> OpenSession:

@@ -8,12 +8,11 @@ but plain data and tensors in it, and reading it runs no pickled code.
 
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
-from pocketdet.model.saved_detector import detector_from_data, detector_to_data
+from pocketdet.model.saved_detector import detector_from_data, detector_to_data, read_data
 from pocketdet.train.atomic_file import write_atomically
 from pocketdet.train.distributed import World
 from pocketdet.train.early_stopping import best_epoch
@@ -49,10 +48,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint that training can go on from; raises `ValueError` for anything else."""
     if not path.is_file():
         raise ValueError(f"{path.parent} is no run that can go on: it has no {path.name}.")
-    try:
-        data = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, UnpicklingError, EOFError) as error:
-        raise ValueError(f"{path} is no checkpoint of pocketdet, or is damaged.") from error
+    data = read_data(path)
     if not isinstance(data, dict) or "training" not in data:
         raise ValueError(f"{path} holds a detector, but no training to go on with.")
     return data

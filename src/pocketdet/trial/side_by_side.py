@@ -17,12 +17,13 @@ from typing import Any, Self
 
 import torch
 
+from pocketdet.model.own_code import own_folders
 from pocketdet.runs.data import DataSource
 from pocketdet.train.events import Event, Started, StepDone
 from pocketdet.trial.data import TrialData, open_trial_data
 from pocketdet.trial.result import TrialResult
 from pocketdet.trial.run import run_trial
-from pocketdet.trial.trial import Trial, own_folders
+from pocketdet.trial.trial import Trial
 
 TELL_EVERY = 0.5
 """Seconds between two words about how far a training is."""

@@ -1,16 +1,14 @@
 """What a trial is: everything that its result depends on, and a key made of all of it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 import hashlib
 import json
-from pathlib import Path
-import sys
 from typing import Any
 
 from pocketdet import __version__
 from pocketdet.model import DetectorConfig
 from pocketdet.model.config_data import config_to_data
+from pocketdet.model.own_code import own_files
 from pocketdet.runs.data import DataSource
 from pocketdet.train.settings import TrainSettings
 from pocketdet.train.settings_data import settings_to_data
@@ -122,34 +120,5 @@ def own_parts(*configs: DetectorConfig) -> dict[str, str]:
     """Give a hash of the source file of every module that a config has parts from, not ours."""
     return {
         name: hashlib.sha256(file.read_bytes()).hexdigest()
-        for name, file in sorted(_own_files(*configs).items())
+        for name, file in sorted(own_files(*configs).items())
     }
-
-
-def own_folders(*configs: DetectorConfig) -> list[str]:
-    """Give the folders in which another process finds the modules of parts that are not ours."""
-    found = {
-        str(file.parents[name.count(".") + (file.name == "__init__.py")])
-        for name, file in _own_files(*configs).items()
-    }
-    return sorted(found)
-
-
-def _own_files(*configs: DetectorConfig) -> dict[str, Path]:
-    modules = {kind.__module__ for config in configs for kind in _kinds(config)}
-    files = {
-        name: getattr(sys.modules[name], "__file__", None)
-        for name in modules
-        if name.partition(".")[0] != "pocketdet"
-    }
-    return {name: Path(file).resolve() for name, file in files.items() if file is not None}
-
-
-def _kinds(value: Any) -> Iterator[type]:
-    if isinstance(value, tuple):
-        for item in value:
-            yield from _kinds(item)
-    elif is_dataclass(value):
-        yield type(value)
-        for entry in fields(value):
-            yield from _kinds(getattr(value, entry.name))

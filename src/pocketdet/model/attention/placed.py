@@ -9,6 +9,7 @@ from torch import nn
 from pocketdet.model.attention.identity_start import IdentityStart
 from pocketdet.model.attention.protocol import Attention, NoAttention
 from pocketdet.model.evaluation_mode import evaluation_mode
+from pocketdet.model.own_code import built
 from pocketdet.model.stage.start import Start, check_start
 
 GROUPS = {"stages": "stage", "extras": "extra", "head": "neck."}
@@ -40,7 +41,7 @@ class PlacedAttention:
         return place in self.after or (bool(kinds) and place.startswith(kinds))
 
     def build(self, channels: int) -> nn.Module:
-        block = self.block.build(channels)
+        block = built("attention", self.block, channels)
         if self.start == "random" or _is_identity(block, channels):
             return block
         return IdentityStart(block, channels)

@@ -13,7 +13,11 @@ from pocketdet.runtime.sessions.installed import need
 def open_session(path: Path, card: Card, threads: int) -> "LiteRtSession":
     """Load a .tflite file."""
     litert = need("ai_edge_litert.interpreter", extra="litert", what="Running a .tflite file")
-    return LiteRtSession(litert.Interpreter(model_path=str(path), num_threads=threads), card)
+    try:
+        interpreter = litert.Interpreter(model_path=str(path), num_threads=threads)
+    except ValueError as error:
+        raise ValueError(f"`{path}` cannot be loaded by litert: {error}.") from error
+    return LiteRtSession(interpreter, card)
 
 
 class LiteRtSession:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 from numpy.typing import NDArray
 
@@ -14,6 +15,8 @@ def open_session(path: Path, card: Card, threads: int) -> "ProgramSession":
     """Load a .pt2 file; the number of threads is that of the whole process."""
     torch = need("torch", extra="train", what="Running a .pt2 file")
     torch.set_num_threads(threads)
+    if not is_zipfile(path):  # torch would fill the terminal before it says the same.
+        raise ValueError(f"`{path}` cannot be loaded by torch: it is damaged, or no .pt2 file.")
     return ProgramSession(torch.export.load(path).module(), torch, card)
 
 
