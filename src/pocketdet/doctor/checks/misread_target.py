@@ -36,6 +36,7 @@ def find_misread_targets(misreadings: Misreadings) -> Iterator[Fault]:
     if found.words is not None and found.cost < min(found.silent, found.truth):
         yield Fault(
             where="",
+            source=found.classes_at if "class" in found.words else None,
             evidence=f"The loss of image {', '.join(map(str, found.images))} of the batch asks "
             f"for its sample's objects {found.words}: outputs that state them so cost "
             f"{found.cost:.4g}, as they are {found.truth:.4g}, and outputs that say nothing "
@@ -46,6 +47,7 @@ def find_misread_targets(misreadings: Misreadings) -> Iterator[Fault]:
     if label is not None and found.everywhere[label] < LOWER * found.silent:
         yield Fault(
             where="",
+            source=found.classes_at,
             evidence=f"Outputs that say class {label} at every row cost "
             f"{found.everywhere[label]:.4g}, and outputs that say nothing {found.silent:.4g}: the "
             "loss takes rows without an object for that class.",

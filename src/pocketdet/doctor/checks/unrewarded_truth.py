@@ -28,7 +28,7 @@ that has several: allow the check, with that reason.
 from collections.abc import Iterator, Mapping, Sequence
 
 from pocketdet.doctor.check import Check, Stage
-from pocketdet.doctor.finding import Fault, Severity
+from pocketdet.doctor.finding import Fault, Severity, SourceLine
 from pocketdet.doctor.observations.answer_costs import AnswerCosts
 from pocketdet.doctor.observations.loss_sums import LossSum, Share
 from pocketdet.doctor.observations.truths import Truths
@@ -121,11 +121,19 @@ def _unasked(costs: AnswerCosts, saved: float) -> Iterator[Fault]:
     if costs.extra is not None and costs.extra.total - costs.truth.total <= AS_CHEAP * saved:
         yield Fault(
             where="",
+            source=costs.choice or _line_of_false_objects(costs),
             evidence="Outputs that state the truth, and the objects of another image besides, "
             f"cost no more than the truth ({costs.extra.total:.4g}, {costs.truth.total:.4g}): "
             "nothing punishes false objects.",
             remedy="Let negatives into the loss, the hardest first: sort them in descending order.",
         )
+
+
+def _line_of_false_objects(costs: AnswerCosts) -> SourceLine | None:
+    """Give the term that minds most that objects are not found: what is false is its to punish."""
+    pairs = zip(costs.truth.shares, costs.nothing.shares, strict=True)
+    rises = [(silent.adds - true.adds, true.source) for true, silent in pairs]
+    return max(rises, key=lambda pair: pair[0])[1] if rises else None
 
 
 def _unseen_moves(costs: AnswerCosts, saved: float) -> Iterator[Fault]:

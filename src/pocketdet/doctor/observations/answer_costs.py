@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from pocketdet.doctor.data_stage import StageFailed
+from pocketdet.doctor.finding import SourceLine
+from pocketdet.doctor.loss_lines import line_of_choice
 from pocketdet.doctor.missing import NotObservable
 from pocketdet.doctor.nested import map_tensors, tensors_in, with_tensors
 from pocketdet.doctor.observations.answered_loss import AnsweredLoss
@@ -36,7 +38,8 @@ class AnswerCosts:
     - `calmer`: the truth at lower temperatures;
     - `extra`: the truth, and besides, at other rows, the objects of another image;
     - `without`: the truth without one object, for each that a target is made of;
-    - `moved`: by kind, the truth with boxes that are a little off, both ways: the same rows speak.
+    - `moved`: by kind, the truth with boxes that are a little off, both ways: the same rows speak;
+    - `choice`: the line at which the loss sorts its rows, if it does.
     """
 
     truth: LossSum
@@ -49,6 +52,7 @@ class AnswerCosts:
     extra: LossSum | None
     without: tuple[LossSum, ...]
     moved: dict[str, tuple[LossSum, ...]]
+    choice: SourceLine | None = None
 
 
 def answer_costs(
@@ -92,6 +96,7 @@ def answer_costs(
         extra=costs.get(("extra", 0)),
         without=tuple(cost for (kind, _), cost in costs.items() if kind == "without"),
         moved={kind: some for kind, some in moved.items() if some},
+        choice=line_of_choice(answered_loss.recorded(truth)),
     )
 
 

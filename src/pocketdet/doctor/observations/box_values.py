@@ -90,6 +90,7 @@ def _of_boxes(truths: Truths, pipeline: DetectionPipeline) -> tuple[Masks, Masks
     true = dict(tensors_in(truths.truth))
     empty = dict(tensors_in(truths.nothing))
     spoken = {path: true[path] != empty[path] for path in true}
+    said_by = dict(spoken)
     moved: Masks = {path: torch.zeros_like(mask) for path, mask in spoken.items()}
     for kind in range(len(MOVES)):
         other = truths.state(partial(off, kind=kind, by=STEP))
@@ -97,17 +98,39 @@ def _of_boxes(truths: Truths, pipeline: DetectionPipeline) -> tuple[Masks, Masks
         for path, said in tensors_in(mixed) if mixed is not None else ():
             moved[path] |= said != true[path]
         for path, said in tensors_in(other):
-            spoken[path] |= said != empty[path]
+            said_by[path] = said_by[path] | (said != empty[path])
     named: Masks = {path: torch.zeros_like(mask) for path, mask in spoken.items()}
     if pipeline.num_classes > 1:
         other = truths.state(partial(relabelled, num_classes=pipeline.num_classes))
         named = {path: said != true[path] for path, said in tensors_in(other)}
     boxes: Masks = {}
+    rows: Masks = {}
     for path in true:
         boxes[path], axis = _slices_of(moved[path], named[path])
         if true[path].ndim > 1:  # a row speaks as a whole
-            spoken[path] = spoken[path].any(axis, keepdim=True).expand_as(spoken[path])
-    return spoken, boxes
+            rows[path] = said_by[path].any(axis, keepdim=True)
+            spoken[path] = rows[path].expand_as(said_by[path])
+    return _by_classes(spoken, rows, named, boxes), boxes
+
+
+def _by_classes(spoken: Masks, rows: Masks, named: Masks, boxes: Masks) -> Masks:
+    """Where boxes are stated at every row, those speak whose class is stated."""
+    sure = {
+        path: mask.any(_axis_left(rows[path], mask), keepdim=True)
+        for path, mask in named.items()
+        if path in rows and bool(mask.any())
+    }
+    for path, mask in boxes.items():
+        alike = [r for r in sure.values() if path in rows and r.shape == rows[path].shape]
+        if alike and bool(mask.any()) and bool(rows[path].all()):
+            spoken[path] = torch.stack(alike).any(0).expand_as(spoken[path])
+    return spoken
+
+
+def _axis_left(rows: Tensor, mask: Tensor) -> int:
+    """Give the axis along which rows have one value."""
+    sizes = zip(rows.shape, mask.shape, strict=True)
+    return next((n for n, (row, all_) in enumerate(sizes) if row != all_), mask.ndim - 1)
 
 
 def _slices_of(moved: Tensor, named: Tensor) -> tuple[Tensor, int]:
@@ -137,5 +160,8 @@ def _shaken(truths: Truths, masks: Masks, typical: Masks) -> Any:
             continue
         usual = tensor[typical[path]]
         size = float(usual.double().square().mean().sqrt()) if usual.numel() else 0.0
-        made.append(torch.where(masks[path], tensor + size * torch.randn_like(tensor), tensor))
+        shaken = tensor + size * torch.randn_like(tensor)
+        if usual.numel() and bool((usual >= 0).all()):
+            shaken = shaken.abs()  # distances, of which a loss may take the logarithm
+        made.append(torch.where(masks[path], shaken, tensor))
     return with_tensors(truths.truth, made)

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from pocketdet.doctor.data_stage import StageFailed, stage
+from pocketdet.doctor.finding import SourceLine
+from pocketdet.doctor.loss_lines import line_of_classes
 from pocketdet.doctor.missing import NotObservable
 from pocketdet.doctor.nested import map_tensors, tensors_in
 from pocketdet.doctor.observations.answered_loss import AnsweredLoss
@@ -33,7 +35,8 @@ class Misreadings:
     - `images`: of the batch, those that ask for something else;
     - `words`, `cost`: the reading in which the samples cost least, and what they cost; None where
       there is none such;
-    - `everywhere`: by class, the loss of outputs that say this class at each row.
+    - `everywhere`: by class, the loss of outputs that say this class at each row;
+    - `classes_at`: the line at which the loss makes or takes its classes.
     """
 
     silent: float
@@ -42,6 +45,7 @@ class Misreadings:
     words: str | None
     cost: float
     everywhere: dict[int, float]
+    classes_at: SourceLine | None = None
 
 
 def misreadings(
@@ -64,6 +68,7 @@ def misreadings(
             words=words,
             cost=silent if words is None else every[words],
             everywhere=dict(asking.everywhere(pipeline.num_classes)),
+            classes_at=line_of_classes(answered_loss.recorded(answered_loss.own)),
         )
     except StageFailed as failure:
         raise NotObservable(str(failure)) from failure

@@ -92,11 +92,12 @@ def token_axes(trace: Trace) -> TokenAxes:
     crossed: dict[int, CrossedGate] = {}
     maps = maps_of(trace)
     joined: list[MixedRows] = []
+    num_samples = max((v.shape[0] for v in trace.inputs.values() if v.shape), default=1)
     for op in trace.forward_ops:
         if op.index not in reached or not op.outputs or op.outputs[0].numel > MOST_VALUES:
             continue
         if op.name in (*PRODUCTS, *ATTENTIONS) and len(op.outputs[0].shape) >= 3:
-            joined += _joined(op)
+            joined += _joined(op, num_samples)
         for tags, reader in _readers(op):
             found = _mixed(tags, reader), _normed(tags, reader), _crossed(tags, reader, maps)
             if found[0] is not None:
@@ -203,8 +204,12 @@ def _is_of_two(index: int, read: dict[tuple[int, int], MixedRows]) -> bool:
     return sum(other == index for other, _ in read) > 1
 
 
-def _joined(op: Op) -> Iterator[MixedRows]:
-    """Find rows that a layer reads as one token's features, and that are one head's of several."""
+def _joined(op: Op, num_samples: int) -> Iterator[MixedRows]:
+    """Find rows that a layer reads as one token's features, and that are one head's of several.
+
+    Each sample must have a matrix for each head: where heads share their keys, the rows of one
+    matrix may be all heads' of a token.
+    """
     shape = op.outputs[0].shape
     rows, features = shape[-2:]
     matrices = op.outputs[0].numel // max(1, rows * features)
@@ -215,7 +220,8 @@ def _joined(op: Op) -> Iterator[MixedRows]:
     for one in _followed(op, row, matrix):
         width = one.value.shape[-1] if one.value.shape else 0
         several = width // features
-        is_whole = width % features == 0 and 1 < several < rows and matrices % several == 0
+        is_whole = width % features == 0 and 1 < several < rows
+        is_whole = is_whole and matrices % (several * num_samples) == 0
         readers = [r for r in one.value.consumers if r.name in LINES and one.value in r.inputs[:2]]
         if not readers or not is_whole or one.fold is None:
             continue
