@@ -1,6 +1,9 @@
+from functools import partial
 import json
 import subprocess
 import sys
+
+import pytest
 
 from pocketdet.cli.exit_code import ExitCode
 
@@ -63,3 +66,30 @@ def test_a_part_of_ones_own_is_found_beside_the_config_file(tmp_path) -> None:
     altered = json.loads(pocketdet("describe", str(config), "--json").stdout)
     plain = json.loads(pocketdet("describe", "PELEE_TINY", "--json").stdout)
     assert altered["parameters"] > plain["parameters"]
+
+
+def test_what_the_users_code_raises_in_the_middle_is_one_sentence_and_ours_a_traceback(
+    tmp_path, monkeypatch, capsys
+) -> None:
+    (tmp_path / "raising_judge.py").write_text("def judge(): return {}['key']\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    from raising_judge import judge  # pyright: ignore
+
+    from pocketdet import cli
+
+    monkeypatch.setattr(cli, "app", judge)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == ExitCode.FAILED
+    assert "raised KeyError: 'key' (raising_judge.py:1)." in capsys.readouterr().err
+    monkeypatch.setattr(cli, "app", partial(cli.extra_with, 3))  # type: ignore[arg-type]
+    with pytest.raises(AttributeError):
+        cli.main()
+
+
+def test_a_judge_that_cannot_judge_ends_a_git_bisect() -> None:
+    """Exit code 2, as everywhere else, would call the commit bad."""
+    for arguments in (["--against", "PELEE_TNY", "--data", "digits"], ["--nonsense"]):
+        result = pocketdet("judge", "PELEE_TINY", *arguments)
+        assert result.returncode == ExitCode.ABORT
+        assert "Traceback" not in result.stderr

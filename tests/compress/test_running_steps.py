@@ -148,3 +148,46 @@ def test_a_result_stays_in_its_parent(name: str, tmp_path: Path):
     with pytest.raises(ValueError, match="without a path"):
         ResultFolder.create(tmp_path / "compressed", name, stem="x")
     assert not (tmp_path / "elsewhere").exists()
+
+
+FAULTY_STEPS = """
+from dataclasses import dataclass
+
+@dataclass(frozen=True, kw_only=True)
+class Fails:
+    def apply(self, detector, bench):
+        raise KeyError("boom")
+
+@dataclass(frozen=True, kw_only=True)
+class GivesNothing:
+    def apply(self, detector, bench):
+        return None
+"""
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        (["faulty_steps:Fails"], r"`step 1` (Fails) cannot be performed: KeyError: 'boom'"),
+        (["faulty_steps:GivesNothing"], "must give a StepResult; it gave NoneType"),
+        (
+            ["{'compress_data:Halve': {epochs: 0.5}}", "faulty_steps:Fails"],
+            "(faulty_steps.py:7). `pocketdet compress --resume {folder}` goes on from there.",
+        ),
+    ],
+)
+def test_a_step_that_fails_leaves_what_can_go_on_or_nothing(
+    place, tmp_path, monkeypatch, capsys, steps, message
+):
+    (tmp_path / "faulty_steps.py").write_text(FAULTY_STEPS)
+    monkeypatch.chdir(tmp_path)
+    command = ["pocketdet", "compress", str(place / "detector.pt"), "--runtime", "eager"]
+    command += ["--data", str(place / "squares"), "--out", str(tmp_path / "out"), "--name", "x"]
+    monkeypatch.setattr("sys.argv", [*command, *[word for s in steps for word in ("--how", s)]])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    folder = tmp_path / "out" / "x"
+    assert ended.value.code == 2
+    assert message.replace("{folder}", str(folder)) in capsys.readouterr().err
+    assert folder.exists() == (len(steps) == 2)
+    assert not folder.exists() or (folder / "1-halve.json").is_file()

@@ -62,7 +62,8 @@ def bisect(
 ) -> None:
     """Find the changes between two configs that make the second one worse.
 
-    Exit code 0: no fault, or the ends do not differ by more than noise; 1: guilty changes.
+    Exit code 0: no fault, or the ends do not differ by more than noise; 1: guilty changes; 2: it
+    was stopped before it knew.
     """
     from pocketdet.bisect.options import BisectOptions
     from pocketdet.cli.bisect_text import bisect_display, show_bisect
@@ -93,3 +94,5 @@ def bisect(
     show_bisect(result, as_json=as_json)
     if result.is_faulty:
         raise typer.Exit(ExitCode.FINDINGS)
+    if result.stopped:
+        raise typer.Exit(ExitCode.FAILED)

@@ -28,7 +28,8 @@ def judge(
 ) -> None:
     """Tell a healthy config from a faulty one, for `git bisect run pocketdet judge CONFIG …`.
 
-    Exit code 0: healthy; 1: faulty; 125: it cannot be built, or it is too close to say.
+    Exit code 0: healthy; 1: faulty; 125: it cannot be built, or it is too close to say;
+    128: nothing could be judged, as the data are missing; `git bisect run` ends there.
     """
     from pocketdet.bisect.request import JudgeRequest
     from pocketdet.bisect.single import judge_config

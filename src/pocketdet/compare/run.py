@@ -75,10 +75,15 @@ def run_comparison(request: CompareRequest, *, progress: Progress = silent) -> C
     cannot be built, before anything is trained.
     """
     data = open_trial_data(request.source, progress=progress)
-    request.out.mkdir(parents=True, exist_ok=True)
     costs = costs_of(request.configs, data.data.classes, rounds=request.rounds)
     with SideBySide(devices=request.devices, data=data) as machines:
-        comparison = _Running(request, data, costs, machines)(progress)
+        running = _Running(request, data, costs, machines)
+        request.out.mkdir(parents=True, exist_ok=True)
+        try:
+            comparison = running(progress)
+        except KeyboardInterrupt as error:
+            error.add_note(f"The same command with --out {request.out} goes on.")
+            raise
     text = json.dumps(comparison.to_data(), indent=2).encode()
     write_atomically(request.out / "comparison.json", lambda file: file.write(text))
     draw_comparison(comparison, request.out / "comparison.png")

@@ -53,6 +53,16 @@ class ResultFolder:
         folder.mkdir(exist_ok=True)
         return folder
 
+    def has_begun(self, steps: Sequence[Step]) -> bool:
+        """Say whether there is work to go on with: a finished step, or what one keeps on its way.
+
+        An empty work folder is none.
+        """
+        return any(
+            self.said(number, step).is_file() or any(self.work(number, step).iterdir())
+            for number, step in enumerate(steps, start=1)
+        )
+
     def describe(self, request: Mapping[str, Any], steps: Sequence[Step]) -> None:
         """Write what was asked for."""
         write_yaml(self.request, dict(request))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 import json
 from pathlib import Path
+from shutil import rmtree
 from time import monotonic
 from typing import Any
 
@@ -17,10 +18,11 @@ from pocketdet.compress.order import check_order
 from pocketdet.compress.origin import read_origin
 from pocketdet.compress.report import CompressionReport, StepReport
 from pocketdet.compress.result_folder import ResultFolder, save_detector, write_json, write_yaml
-from pocketdet.compress.step import Step
+from pocketdet.compress.step import Step, StepResult
 from pocketdet.compress.workbench import Workbench
 from pocketdet.data.progress import Progress, silent
 from pocketdet.model import Detector
+from pocketdet.model.own_code import of_part
 from pocketdet.runs.data import DataSource, open_training_data
 from pocketdet.train.distributed import World, resolve_device
 from pocketdet.train.settings_data import settings_from_data, settings_to_data
@@ -78,7 +80,7 @@ def run_compression(
         device=device,
         progress=progress,
     )
-    return _perform(folder, request.steps, asked, bench)
+    return _perform_or_leave(folder, request.steps, asked, bench)
 
 
 def resume_compression(
@@ -111,7 +113,21 @@ def resume_compression(
         device=chosen,
         progress=progress,
     )
-    return _perform(folder, load_steps(folder.steps), asked, bench)
+    return _perform_or_leave(folder, load_steps(folder.steps), asked, bench)
+
+
+def _perform_or_leave(
+    folder: ResultFolder, steps: Sequence[Step], asked: dict[str, Any], bench: Workbench
+) -> CompressionReport:
+    """Perform the steps; what stops them leaves a folder that can go on, and says so, or none."""
+    try:
+        return _perform(folder, steps, asked, bench)
+    except BaseException as error:
+        if isinstance(error, ValueError) and not folder.has_begun(steps):
+            rmtree(folder.path)
+        else:
+            error.add_note(f"`pocketdet compress --resume {folder.path}` goes on from there.")
+        raise
 
 
 def _perform(
@@ -125,7 +141,7 @@ def _perform(
             torch.manual_seed(bench.seed)
             start = monotonic()
             own = replace(bench, folder=folder.work(number, step))
-            result = step.apply(current, own)
+            result = _applied(step, f"step {number}", current, own)
             folder.keep(number, step, result, seconds=monotonic() - start)
         current = Detector.load(folder.checkpoint(number, step), device=bench.device)
         detectors[folder.checkpoint(number, step).stem] = current
@@ -147,6 +163,19 @@ def _perform(
     write_json(folder.report, report.to_data())
     folder.text.write_text(report.to_markdown(), encoding="utf-8")
     return report
+
+
+def _applied(step: Step, place: str, detector: Detector, bench: Workbench) -> StepResult:
+    if type(step).__module__.partition(".")[0] == "pocketdet":
+        return step.apply(detector, bench)
+    with of_part(place, step, "performed"):
+        result: Any = step.apply(detector, bench)
+    if not isinstance(result, StepResult):
+        raise ValueError(
+            f"`{place}`: `apply` of {type(step).__name__} must give a StepResult; it gave "
+            f"{type(result).__name__}."
+        )
+    return result
 
 
 def _measured(detectors: dict[str, Detector], bench: Workbench) -> dict[str, Figures]:

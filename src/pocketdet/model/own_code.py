@@ -7,6 +7,7 @@ from importlib import import_module, invalidate_caches
 from importlib.machinery import PathFinder
 from pathlib import Path
 import sys
+from sysconfig import get_path
 import traceback
 from types import ModuleType
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from torch import nn
 
 PACKAGE = Path(__file__).parents[1]
-OTHERS = ("site-packages", "dist-packages", "<frozen")
+OTHERS = ("site-packages", "dist-packages", "<frozen", get_path("stdlib"))
 """What the path of a file has in it that is neither ours nor the user's."""
 
 
@@ -108,11 +109,25 @@ def said(error: BaseException) -> str:
         return f"SyntaxError: {error.msg} ({Path(error.filename).name}:{error.lineno})"
     lines = str(error).strip().splitlines()
     text = f"{type(error).__name__}: {lines[0].rstrip('.')}" if lines else type(error).__name__
+    line = _users_line(error)
+    return f"{text} ({line})" if line else text
+
+
+def as_sentence(error: Exception) -> Exception:
+    """Give a `ValueError` of one sentence for what came through the user's code, else the same."""
+    if _users_line(error) is None or isinstance(error, OSError):
+        return error
+    if isinstance(error, ValueError) and _last_file(error).is_relative_to(PACKAGE):
+        return error
+    return ValueError(f"The user's code raised {said(error)}.")
+
+
+def _users_line(error: BaseException) -> str | None:
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         file = Path(frame.filename)
         if not file.is_relative_to(PACKAGE) and not any(part in str(file) for part in OTHERS):
-            return f"{text} ({file.name}:{frame.lineno})"
-    return text
+            return f"{file.name}:{frame.lineno}"
+    return None
 
 
 def _last_file(error: BaseException) -> Path:

@@ -160,7 +160,12 @@ class _Run:
         if self.world.is_main:
             plan.watch(self._prepared(state))
         prepare_device(self.world.device)
-        reason = train(state, plan)
+        try:
+            reason = train(state, plan)
+        except KeyboardInterrupt as error:
+            if self.folder.last.is_file():
+                error.add_note(f"`pocketdet train --resume {self.folder.path}` goes on.")
+            raise
         return RunResult(
             folder=self.folder.path,
             reason=reason,

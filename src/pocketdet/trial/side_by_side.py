@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import torch
 
-from pocketdet.model.own_code import own_folders
+from pocketdet.model.own_code import as_sentence, own_folders
 from pocketdet.runs.data import DataSource
 from pocketdet.train.events import Event, Started, StepDone
 from pocketdet.trial.data import TrialData, open_trial_data
@@ -145,7 +145,7 @@ def _heard(worker: _Worker) -> float:
         said = worker.pipe.recv()
     except EOFError:
         worker.process.join()
-        raise RuntimeError(
+        raise ChildProcessError(
             f"A training process on {worker.device} ended with code {worker.process.exitcode}, "
             "perhaps for want of memory; the same command goes on."
         ) from None
@@ -189,7 +189,7 @@ def _work(pipe: Connection, device: str, path: list[str], threads: int) -> None:
             watch = _Watch(pipe.send)
             run_trial(job.trial, folder=job.folder, data=data, device=device, watch=watch)
         except Exception as error:  # Raised again in the parent.
-            pipe.send(error)
+            pipe.send(as_sentence(error))
         else:
             pipe.send(1.0)
 
