@@ -78,3 +78,15 @@ def test_reads_well() -> None:
     assert examined(CHECK, model, optimizer=optimizer)[0].evidence == snapshot(
         "Group 0 of the optimizer (8 parameters) has a learning rate of 0.5, where Adam takes 0.1 at most."
     )
+
+
+def test_a_gradient_too_small_for_the_rate_is_not_the_settings_fault() -> None:
+    """The norm of the coarsest level of an anchor-free head: one value a channel, hardly priced."""
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 4, 1))
+    model.weight = nn.Parameter(torch.ones(1))
+
+    def loss(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+        return model(images).square().mean() + 1e-5 * model.weight.sum()
+
+    optimizer = SGD(model.parameters(), lr=1e-3)
+    assert serious(examined(CHECK, model, optimizer=optimizer, training_loss=loss)) == []

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 import math
+from statistics import median
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,8 @@ class Optimizing:
 
     - `losses`: before each step; `first_bad_step`: steps after which it was no finite number;
     - `names`: all trainable parameters; `unmoved`: those in the optimizer that had a gradient at
-      every step and are the same to the last bit, though their group's rate is not zero.
+      every step and are the same to the last bit, though their group's rate is not zero and
+      would move them by a usual gradient.
     """
 
     losses: tuple[float, ...]
@@ -44,6 +46,7 @@ def optimizing(
     rates = {id(p): float(g.get("lr", 1)) for g in stepping.param_groups for p in g["params"]}
     without = {name for name, p in parameters.items() if rates.get(id(p), 0.0) <= WARM}
     losses: list[float] = []
+    strongest = dict.fromkeys(parameters, 0.0)
     bad: int | None = None
     for step in range(NUM_STEPS):
         torch.manual_seed(0)
@@ -55,10 +58,19 @@ def optimizing(
         least = FAINT * _largest(gradients or {})
         for name, gradient in (gradients or {}).items():
             parameters[name].grad = gradient
-            if gradient is None or float(gradient.abs().max()) <= least:
+            strength = 0.0 if gradient is None else float(gradient.abs().max())
+            strongest[name] = max(strongest[name], strength)
+            if strength <= least:
                 without.add(name)
         _step(stepping)
-    unmoved = [n for n, p in parameters.items() if n not in without and torch.equal(p, before[n])]
+    usual = median(strongest.values()) if strongest else 0.0
+    unmoved = [
+        name
+        for name, p in parameters.items()
+        if name not in without
+        and torch.equal(p, before[name])
+        and not _is_lost(p, strongest[name] * rates[id(p)], usual * rates[id(p)])
+    ]
     return Optimizing(
         losses=tuple(losses),
         first_bad_step=bad,
@@ -69,6 +81,12 @@ def optimizing(
 
 def _largest(gradients: Mapping[str, Tensor | None]) -> float:
     return max((float(g.abs().max()) for g in gradients.values() if g is not None), default=0.0)
+
+
+def _is_lost(parameter: Tensor, change: float, usual: float) -> bool:
+    """Say whether it is the gradient, and not the rate, that is too small to change a weight."""
+    rounding = torch.finfo(parameter.dtype).eps * float(parameter.abs().max())
+    return change < rounding <= usual
 
 
 def _step(optimizer: Optimizer) -> None:
