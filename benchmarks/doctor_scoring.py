@@ -13,11 +13,27 @@ COUNTED = ("error", "warning")
 FIRST = 3
 
 NO_GRADIENT = ("unreached-parameter", "parameter-without-gradient", "term-without-gradient")
-DEAD = ("unused-result", "uncalled-module", "unread-channels", "lost-input", *NO_GRADIENT)
+DEAD = (
+    "unused-result",
+    "uncalled-module",
+    "unread-channels",
+    "lost-input",
+    "repeated-operand",
+    "overwritten-skip",
+    "index-as-feature",
+    *NO_GRADIENT,
+)
 OVER_ONE = ("softmax-over-one", "norm-over-one", "parameter-without-gradient")
-AXES = ("softmax-over-queries", "norm-along-one-side", "norm-over-places", "normed-position")
+AXES = (
+    "softmax-over-queries",
+    "norm-along-one-side",
+    "norm-over-places",
+    "normed-position",
+    "pooled-channels",
+    "crossed-gate",
+)
 WAY_BACK = ("lost-ground-truth", "unreachable-target")
-LABELS = ("unreachable-class", "unsound-sample", *WAY_BACK)
+LABELS = ("unreachable-class", "unsound-sample", "misread-target", *WAY_BACK)
 ROWS = (
     "misplaced-row",
     "scrambled-row",
@@ -26,9 +42,11 @@ ROWS = (
     "misread-grid",
     "disagreeing-outputs",
     "shifted-merge",
+    "misplaced-answer",
+    "one-sided-position",
 )
 PRIORS = ("ill-fitting-prior", "uncovered-object", "misplaced-row")
-AUGMENTED = ("left-behind-box", "unsound-sample")
+AUGMENTED = ("left-behind-box", "unsound-sample", "misread-target")
 NOT_HELD = ("unoptimized-parameter", "unregistered-module", "unregistered-weight")
 MODES = (
     "running-statistics",
@@ -66,6 +84,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
         "uncovered-object",
         "misassigned-box",
         "unrewarded-truth",
+        "misread-target",
     ),
     "encoding and decoding are not inverse": WAY_BACK,
     "boxes do not move with their pixels": AUGMENTED,
@@ -76,7 +95,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "the input is not what the weights expect": ("foreign-input",),
     "parts that are not registered": (*NOT_HELD, "ignored-mode"),
     "parameters that the optimizer does not hold": (*NOT_HELD, "optimizer-settings"),
-    "gradient cut off": (*NO_GRADIENT, "lost-path"),
+    "gradient cut off": (*NO_GRADIENT, "lost-path", "index-as-feature"),
     "one part under several names": ("repeated-module", "shared-statistics"),
     "a path that is lost in a merge": (*DEAD, "lost-path"),
     "parameters frozen by mistake": (*NOT_HELD, "frozen-parameter", "unlearnable-batch"),

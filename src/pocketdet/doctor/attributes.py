@@ -1,6 +1,7 @@
 """What the user's classes say of an attribute: the line that assigns it, and whether it is read."""
 
 import ast
+from collections.abc import Iterator
 from functools import cache
 import inspect
 from pathlib import Path
@@ -31,6 +32,51 @@ def assigned_line(model: nn.Module, name: str) -> SourceLine | None:
         for key in keys:
             current = _item(current, key)
     return found
+
+
+def line_of_number(model: nn.Module, name: str, value: float) -> SourceLine | None:
+    """Give the one line in the files of the user's modules that gives this number this name.
+
+    As an attribute, an argument or a key; None where none does, or several do.
+    """
+    files = {_file(type(module)) for module in model.modules()}
+    found = [
+        SourceLine(path, line)
+        for path in sorted(f for f in files if f is not None and is_users(f))
+        for line in _lines_of_number(path, name, value)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _file(kind: type) -> str | None:
+    try:
+        return inspect.getfile(kind)
+    except (TypeError, OSError):
+        return None
+
+
+def _lines_of_number(path: str, name: str, value: float) -> Iterator[int]:
+    try:
+        tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        given = list(_named(node, name))
+        if any(isinstance(n, ast.Constant) and n.value == value for n in given):
+            yield given[0].lineno
+
+
+def _named(node: ast.AST, name: str) -> Iterator[ast.expr]:
+    """Give the expressions that a node gives this name."""
+    if isinstance(node, ast.keyword) and node.arg == name:
+        yield node.value
+    elif isinstance(node, ast.Assign):
+        names = [getattr(target, "attr", getattr(target, "id", None)) for target in node.targets]
+        if name in names:
+            yield node.value
+    elif isinstance(node, ast.Dict):
+        keys = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
+        yield from (value for key, value in zip(keys, node.values, strict=True) if key == name)
 
 
 def is_read_by_its_class(model: nn.Module, name: str) -> bool:

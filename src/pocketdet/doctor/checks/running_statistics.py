@@ -25,9 +25,9 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from pocketdet.doctor.attributes import assigned_line
+from pocketdet.doctor.attributes import assigned_line, line_of_number
 from pocketdet.doctor.check import Check, Stage
-from pocketdet.doctor.finding import Fault, Severity
+from pocketdet.doctor.finding import Fault, Severity, SourceLine
 from pocketdet.doctor.observations.statistics import Statistics
 from pocketdet.doctor.trace import Trace
 from pocketdet.doctor.trace.module_names import common_module
@@ -95,13 +95,23 @@ def _fault(model: nn.Module, found: list[Statistics], what: str, severity: Sever
     listed = ", ".join(f"`{name}`" for name in names[:3])
     return Fault(
         where=where,
-        source=assigned_line(model, names[0]) if names[0] else None,
+        source=_momentum_line(model, found)
+        or (assigned_line(model, names[0]) if names[0] else None),
         evidence=f"The running statistics of {len(names)} norms {what}: {listed}"
         f"{', …' * (len(names) > 3)}.",
         measured={"norms": names, "forgets": max((s.forgets or 0.0) for s in found)},
         severity=severity,
         at=0,
     )
+
+
+def _momentum_line(model: nn.Module, found: list[Statistics]) -> SourceLine | None:
+    """Give the line that sets the momentum of norms that forget, where there is just one."""
+    norm = model.get_submodule(found[0].name)
+    momentum = getattr(norm, "momentum", None)
+    if not isinstance(momentum, float) or (found[0].forgets or 0.0) <= MOST_FORGOTTEN:
+        return None
+    return line_of_number(model, "momentum", momentum)
 
 
 CHECK = Check(

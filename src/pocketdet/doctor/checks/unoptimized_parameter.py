@@ -27,8 +27,10 @@ from pocketdet.doctor.attributes import assigned_line
 from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Fault, Severity
 from pocketdet.doctor.observations.learning import Learning, trainable_of
-from pocketdet.doctor.trace.module_names import hidden_modules
+from pocketdet.doctor.trace.module_names import common_module, hidden_modules
 from pocketdet.doctor.wholes import largest_wholes, owner_of
+
+LEAST_OF_A_KIND = 4  # parameters of one name: a rule on names left them out, and no part of the net
 
 
 def find_unoptimized_parameters(
@@ -42,6 +44,17 @@ def find_unoptimized_parameters(
     own = {id(p) for p in (*model.parameters(), *hidden)}
     foreign = [p for p in listed if id(p) not in own]
     stories = learning.parameters if learning is not None else {}
+    kind = _kind(missing, list(trainable))
+    if kind is not None:
+        owners = [name.rpartition(".")[0] for name in missing]
+        yield Fault(
+            where=common_module(owners),
+            evidence=f"All {len(missing)} parameters named `{kind}` are in no group of the "
+            f"optimizer: `{missing[0]}`, `{missing[1]}`, ….{_in_their_place(foreign)}",
+            measured={"parameters": len(missing), "foreign": len(foreign)},
+            at=0,
+        )
+        return
     for whole, names in largest_wholes(missing, trainable).items():
         values = sum(trainable[name].numel() for name in names)
         share = values / sum(p.numel() for p in trainable.values())
@@ -63,6 +76,16 @@ def find_unoptimized_parameters(
             measured={"foreign": len(foreign)},
             severity=Severity.INFO,
         )
+
+
+def _kind(missing: list[str], every: list[str]) -> str | None:
+    """Give the last part of the names where all that are missing are all that have it."""
+    kinds = {name.rpartition(".")[2] for name in missing}
+    if len(kinds) != 1 or len(missing) < LEAST_OF_A_KIND or len(missing) == len(every):
+        return None
+    (kind,) = kinds
+    same = [name for name in every if name.rpartition(".")[2] == kind]
+    return kind if len(same) == len(missing) else None
 
 
 def _in_their_place(foreign: list[nn.Parameter]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -33,7 +34,22 @@ class Patches:
     width: int
 
 
+KNOWN: WeakKeyDictionary[Trace, Patches] = WeakKeyDictionary()
+
+
 def patches(trace: Trace) -> Patches:
+    """Give the answers of a trace, computed once, whoever asks first."""
+    return patches_of(trace)
+
+
+def patches_of(trace: Trace) -> Patches:
+    """Do the same for a caller that may do without, and asks only when it cannot."""
+    if trace not in KNOWN:
+        KNOWN[trace] = _measured(trace)
+    return KNOWN[trace]
+
+
+def _measured(trace: Trace) -> Patches:
     """Change one patch of each sample in each pass, and see by how much every output changes.
 
     Where a deep path sees the whole image, the middle of the squared gradient is near the middle of

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pocketdet.doctor.following import Following, following, pooled, scaled
 from pocketdet.doctor.missing import NotObservable
-from pocketdet.doctor.observations.patches import Patches, patches
+from pocketdet.doctor.observations.patches import Patches, patches_of
 from pocketdet.doctor.observations.row_places import RowPlaces, is_local, rows_of_one_size
 from pocketdet.doctor.trace import Trace
 
@@ -34,7 +34,7 @@ def rows_followed(row_places: tuple[RowPlaces, ...], trace: Trace) -> tuple[Rows
     ]
     if not unseen:
         raise NotObservable("the rows look at places, which says more")
-    seen = patches(trace)
+    seen = patches_of(trace)
     return tuple(followed for output in unseen for followed in _of(output, seen))
 
 
