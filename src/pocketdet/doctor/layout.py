@@ -26,7 +26,7 @@ KEEPS_LAYOUT = frozenset(
         "leaky_relu", "leaky_relu_", "native_batch_norm", "_native_batch_norm_legit_no_training",
         "native_group_norm", "add", "add_", "mul", "mul_", "sub", "div", "pow", "abs", "clone",
         "max_pool2d_with_indices", "avg_pool2d", "upsample_nearest2d", "upsample_bilinear2d",
-        "clamp_min", "cat", "exp",
+        "clamp_min", "cat", "exp", "pixel_shuffle", "pixel_unshuffle", "upsample_bicubic2d",
     }
 )  # fmt: skip
 

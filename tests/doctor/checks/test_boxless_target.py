@@ -9,6 +9,7 @@ from small_losses import (
     of_samples,
     result_of,
 )
+from small_pipeline import SOUND, VARIANCES, altered, cxcywh, encode, priors_xyxy
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -29,6 +30,36 @@ def gathered_with_negatives(outputs: Outputs, targets: list[Outputs]) -> Tensor:
     rows = torch.cat([positive, negative])
     here, there = outputs[0].flatten(0, 1)[rows], wanted.flatten(0, 1)[rows]
     return classes_of(outputs[1], targets) + (here - there).square().sum() / len(rows)
+
+
+def stated_at_every_row():
+    """The same pipeline, whose deltas lead from each prior to the nearest box."""
+
+    def encode_all(boxes: Tensor, labels: Tensor) -> Outputs:
+        _, classes = encode(boxes, labels)
+        priors = cxcywh(priors_xyxy())
+        if not len(boxes):
+            return torch.zeros(len(priors), 4), classes
+        nearest = cxcywh(boxes)[torch.cdist(priors[:, :2], cxcywh(boxes)[:, :2]).argmin(1)]
+        offsets = (nearest[:, :2] - priors[:, :2]) / priors[:, 2:] / VARIANCES[0]
+        sizes = (nearest[:, 2:] / priors[:, 2:]).log() / VARIANCES[1]
+        return torch.cat([offsets, sizes], 1), classes
+
+    def loss_of(loss):
+        def training_loss(model, images: Tensor) -> Tensor:
+            samples = [SOUND.samples[n % len(SOUND.samples)] for n in range(len(images))]
+            return loss(model(images), [encode_all(s.boxes_xyxy, s.labels) for s in samples])
+
+        return training_loss
+
+    return altered(encode=encode_all), loss_of
+
+
+@pytest.mark.parametrize(("loss", "outcome"), [(over_all_rows, "found"), (multibox, "clear")])
+def test_boxes_that_are_stated_at_every_row_are_told_by_their_classes(loss, outcome) -> None:
+    pipeline, loss_of = stated_at_every_row()
+    result = result_of(CHECK, loss_of(loss), pipeline=pipeline)
+    assert result.outcome == outcome, result.reason
 
 
 def with_a_little_decay(outputs: Outputs, targets: list[Outputs]) -> Tensor:

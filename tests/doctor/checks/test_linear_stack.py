@@ -17,6 +17,19 @@ PARTS = {
 }
 
 
+def separably(net: Host, x: Tensor, bend) -> Tensor:
+    y = bend(net.to_all(F.relu(x)))
+    return F.relu(net.to_all(net.depthwise(y)))
+
+
+def separable_pyramid(net: Host, x: Tensor) -> Tensor:
+    """The topmost level is smoothed by a separable layer, and so is what is merged with it."""
+    deep = net.to_all(F.relu(F.max_pool2d(x, 2)))
+    merged = net.to_all(x) + F.interpolate(deep, scale_factor=2)
+    fine, coarse = (F.relu(net.to_all(net.depthwise(y))) for y in (merged, deep))
+    return fine + F.interpolate(coarse, scale_factor=2)
+
+
 def pyramid(net: Host, x: Tensor) -> Tensor:
     deep = F.relu(F.max_pool2d(x, 2))
     merged = net.to_all(x) + F.interpolate(net.to_all(deep), scale_factor=2)
@@ -27,6 +40,7 @@ LINEAR: dict[str, Alter] = {
     "two": lambda net, x: F.relu(net.back(net.wide(x))),
     "a leaky slope of 1": lambda net, x: F.relu(net.back(F.leaky_relu(net.wide(x), 1.0))),
     "with a norm between": lambda net, x: F.relu(net.back(net.bn(net.wide(x)))),
+    "separable layers": lambda net, x: separably(net, x, lambda y: y),
     "on flattened places": lambda net, x: F.relu(
         net.of_channels(net.of_channels(x.flatten(2).mT)).mT.reshape(x.shape)
     ),
@@ -41,6 +55,8 @@ RIGHT: dict[str, Alter] = {
     "transposed": lambda net, x: F.relu(net.to_all(net.up(F.max_pool2d(x, 2)))),
     "residual": lambda net, x: F.relu(x + net.back(F.relu(net.wide(x)))),
     "pyramid": pyramid,
+    "separable pyramid": separable_pyramid,
+    "bent separable layers": lambda net, x: separably(net, x, F.relu),
     "projection before the head": lambda net, x: net.to_all(x),
 }
 

@@ -60,7 +60,38 @@ def test_a_loss_that_reads_its_samples_otherwise_is_an_error(loss, words: str) -
     assert [f.severity for f in findings if words in f.evidence] == ["error"]
 
 
-@pytest.mark.parametrize("loss", [of_samples(multibox), mirroring(boxes_too=True)])
+def shifting(*, boxes_too: bool):
+    """Move images to the right by 8 pixels where the loss is computed."""
+
+    def training_loss(model: nn.Module, images: Tensor) -> Tensor:
+        samples = [SOUND.samples[n % len(SOUND.samples)] for n in range(len(images))]
+        step = torch.tensor([8.0, 0.0, 8.0, 0.0]) * boxes_too
+        targets = [encode((s.boxes_xyxy + step).clamp(max=SIZE), s.labels) for s in samples]
+        return multibox(model(nn.functional.pad(images, (8, -8, 0, 0))), targets)
+
+    return training_loss
+
+
+def transposing(model: nn.Module, images: Tensor) -> Tensor:
+    samples = [SOUND.samples[n % len(SOUND.samples)] for n in range(len(images))]
+    targets = [encode(s.boxes_xyxy[:, [1, 0, 3, 2]], s.labels) for s in samples]
+    return multibox(model(images.transpose(2, 3)), targets)
+
+
+def test_images_that_are_shifted_without_their_boxes_are_an_error() -> None:
+    findings = findings_of("unrewarded-truth", shifting(boxes_too=False))
+    assert "error" in [f.severity for f in findings]
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        of_samples(multibox),
+        mirroring(boxes_too=True),
+        shifting(boxes_too=True),
+        transposing,
+    ],
+)
 def test_a_loss_that_mirrors_images_and_boxes_is_clear(loss) -> None:
     assert result_of(CHECK, loss).outcome == "clear"
     assert result_of("unrewarded-truth", loss).outcome == "clear"

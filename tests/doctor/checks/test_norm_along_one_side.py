@@ -24,12 +24,18 @@ def axial(net: Host, x: Tensor) -> Tensor:
     return x + ((rows.mT @ rows).softmax(-1) @ rows.mT).permute(0, 3, 1, 2)
 
 
+def shuffled(net: Host, x: Tensor) -> Tensor:
+    weights = F.pixel_shuffle(net.to_all(F.max_pool2d(x, 2)), 2).softmax(-1)
+    return (x.unflatten(1, (4, 4)) * weights[:, None]).flatten(1, 2)
+
+
 ALONG: dict[str, Alter] = {
     "layer norm": lambda net, x: LAST(net.to_all(x)),
     "normalize": lambda net, x: F.normalize(net.to_all(x), dim=-1),
     "by a norm": lambda net, x: x / (x.norm(dim=2, keepdim=True) + 1e-6),
     "by a root": lambda net, x: x * torch.rsqrt(x.pow(2).mean(3, keepdim=True) + 1e-6),
     "standardised": standardised,
+    "softmax of shuffled weights": shuffled,
     "softmax as a gate": lambda net, x: x * net.to_one(x).softmax(-1),
 }
 

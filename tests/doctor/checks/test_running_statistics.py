@@ -4,7 +4,7 @@ from inline_snapshot import snapshot
 import pytest
 import torch
 from torch import Tensor, nn
-from training_nets import Block, examined, serious
+from training_nets import Block, examined, line_of, serious
 
 CHECK = "running-statistics"
 
@@ -26,6 +26,22 @@ class OwnNorm(nn.Module):
         mean = images.mean((0, 2, 3), keepdim=True)
         self.centre = self.keep * self.centre + (1 - self.keep) * mean.detach()
         return images - mean
+
+
+def test_the_line_that_sets_the_momentum_is_named() -> None:
+    class Kerased(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = net()
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.momentum = 0.9625  # momentum
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.body(images)
+
+    (finding,) = examined(CHECK, Kerased())
+    assert finding.source == line_of(__file__, "momentum")
 
 
 class Queue(nn.Module):

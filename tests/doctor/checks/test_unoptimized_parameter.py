@@ -26,6 +26,14 @@ def test_a_neck_in_no_group_is_named_whole() -> None:
     assert finding.source == line_of(__file__, "neck")
 
 
+def test_all_parameters_of_one_name_are_one_finding_of_the_whole() -> None:
+    net = Net()
+    kept = [p for name, p in net.named_parameters() if not name.endswith("bias")]
+    (finding,) = examined(CHECK, net, optimizer=SGD(kept, lr=0.1))
+    assert (finding.severity, finding.where) == ("error", "")
+    assert finding.evidence.startswith("All 6 parameters named `bias` are in no group")
+
+
 def test_a_head_replaced_after_the_optimizer_was_made_is_told() -> None:
     net = Net()
     optimizer = SGD(net.parameters(), lr=0.1)

@@ -6,6 +6,8 @@ measured by the middle of their squared input gradient. A map that is cut into w
 put together in another order looks, from cell to cell, here and there: no straight rule leads from
 where one operand's cells look to where the other's do.
 
+And a `view` that makes channels places in one step: (b, 4c, h, w) to (b, c, 2h, 2w).
+
 ## Why it costs AP
 What was seen in one place is added to what was seen in many others. Every shape is right, and what
 the branch says of a place is of no use there.
@@ -29,12 +31,13 @@ from torch import Tensor
 
 from pocketdet.doctor.check import Check, Stage
 from pocketdet.doctor.finding import Fault, Severity
-from pocketdet.doctor.layout import are_copies
+from pocketdet.doctor.layout import FOLDING, are_copies, maps_of
 from pocketdet.doctor.look import Look
 from pocketdet.doctor.missing import NotObservable
 from pocketdet.doctor.observations.places import MapLooks, Merge, Places
-from pocketdet.doctor.trace import Op
+from pocketdet.doctor.trace import Op, Trace, Value
 
+MAP_AXES = 4  # (b, c, h, w)
 LOCAL = 0.2  # of the image's side; what looks everywhere spreads by .29
 BORDER = 1.0  # spreads from the border
 LEAST_CELLS = 36
@@ -44,7 +47,11 @@ RUNS_OVER = 0.3  # of the image, along both axes, by the map that is in order
 ROUNDS = 3  # of fitting the rule to the half that it fits best
 
 
-def find_scrambled_maps(places: Places) -> Iterator[Fault]:
+def find_scrambled_maps(places: Places, trace: Trace) -> Iterator[Fault]:
+    refolded = list(_refolded(trace))
+    yield from refolded
+    if refolded:
+        return  # what is merged with them follows from it
     seen: set[tuple[str | None, str]] = set()
     num_seen = 0
     for merge in places.merges:
@@ -58,6 +65,43 @@ def find_scrambled_maps(places: Places) -> Iterator[Fault]:
         raise NotObservable(
             "every cell of the merged maps sees beyond the image; give a larger one"
         )
+
+
+def _refolded(trace: Trace) -> Iterator[Fault]:
+    """Find maps of channels that one `view` makes maps of another size, which are read as maps."""
+    maps = maps_of(trace)
+    to_outputs = trace.leads_to(list(trace.outputs.values()))
+    seen: set[str] = set()
+    for op in trace.named(*FOLDING):
+        before, after = op.inputs[0], op.outputs[0]
+        if op.index not in to_outputs or id(before) not in maps or len(after.shape) != MAP_AXES:
+            continue
+        (_, channels, *old), (_, made, *new) = before.shape, after.shape
+        is_alike = min(new) > 1 and old[0] * new[1] == old[1] * new[0]
+        is_read = any(_reads_as_map(reader, after, maps) for reader in after.consumers)
+        if old == new or channels == made or not is_alike or not is_read:
+            continue
+        if str(op.source) not in seen:
+            seen.add(str(op.source))
+            yield _refolded_fault(op)
+
+
+def _reads_as_map(op: Op, value: Value, maps: set[int]) -> bool:
+    if op.name == "convolution":
+        return op.inputs[0] is value
+    others = [v for v in op.inputs if v is not value]
+    return op.name in ("add", "add_", "cat", "mul") and any(id(v) in maps for v in others)
+
+
+def _refolded_fault(op: Op) -> Fault:
+    before, after = ("×".join(map(str, v.shape)) for v in (op.inputs[0], op.outputs[0]))
+    return Fault(
+        where=op.where or "",
+        source=op.source,
+        evidence=f"`{op.name}` makes a {after} map of the {before} one at once: its lines are "
+        "those of one channel after the other, and what follows reads them as places.",
+        at=op.index,
+    )
 
 
 def _compared(merge: Merge, places: Places) -> Iterator[tuple[float, float]]:

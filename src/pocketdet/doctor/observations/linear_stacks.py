@@ -1,6 +1,7 @@
 """Layers of weights that follow each other with nothing but affine steps between."""
 
 from dataclasses import dataclass
+import re
 
 from pocketdet.doctor.trace import Op, Trace, Value
 from pocketdet.doctor.trace.between import follow, from_inputs
@@ -49,8 +50,57 @@ def linear_stacks(trace: Trace) -> tuple[LinearStack, ...]:
                     explanation=_explanation(trace, first, second, widths),
                 )
             )
+    found += _through_depthwise(trace, reached)
     lines = {str(s.second.source) for s in found if s.explanation == RESIZED}
     return tuple(s for s in found if s.explanation is not None or str(s.second.source) not in lines)
+
+
+def _through_depthwise(trace: Trace, reached: set[int]) -> list[LinearStack]:
+    """Find layers of all channels with a depthwise one and nothing else between them.
+
+    Not in the topmost level of a pyramid, which has nothing to be merged with: where the same layer
+    of another level reads a merged map.
+    """
+    found: list[LinearStack] = []
+    others: set[str] = set()
+    for second in trace.named("convolution"):
+        if second.index not in reached or _weight(second) is None or _is_depthwise(second):
+            continue
+        between = _layer_before(_data(second), reached)
+        if between is None or between.name != "convolution" or not _is_depthwise(between):
+            continue
+        first = _layer_before(_data(between), reached)
+        if first is None and _is_of_merge(_data(between), reached):
+            others.add(_of_any_level(second))
+        if first is None or not _is_dense(first) or not _is_dense(second) or _shrinks(between):
+            continue
+        widths = (_widths(first)[0], _widths(first)[1], _widths(second)[1])
+        if widths[1] >= widths[0] and _has_layers_behind(trace, second):
+            found.append(LinearStack(first=first, second=second, widths=widths, explanation=None))
+    return [stack for stack in found if _of_any_level(stack.second) not in others]
+
+
+def _of_any_level(op: Op) -> str:
+    return re.sub(r"(^|\.)\d+(?=\.|$)", r"\1#", op.where or "")
+
+
+def _is_of_merge(value: Value, reached: set[int]) -> bool:
+    """Say whether affine steps made a value of several maps, as in a pyramid."""
+    op = value.producer
+    while op is not None and _is_affine(op, reached):
+        op = next((v.producer for v in op.inputs if v.producer is not None), None)
+    computed = [v for v in op.inputs if v.producer is not None] if op is not None else []
+    return op is not None and op.name in MERGES and len(computed) > 1
+
+
+def _is_depthwise(op: Op) -> bool:
+    return op.name == "convolution" and int(op.argument("groups")) == _widths(op)[0] > 1
+
+
+def _is_dense(op: Op) -> bool:
+    if op.name != "convolution":
+        return False
+    return int(op.argument("groups")) == 1 and not op.argument("transposed")
 
 
 def _data(op: Op) -> Value:
