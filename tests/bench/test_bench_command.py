@@ -7,7 +7,7 @@ import torch
 from typer.testing import CliRunner
 
 from pocketdet.bench.file_call import file_call
-from pocketdet.bench.models import BenchRequest, candidates_of, write_plain_onnx
+from pocketdet.bench.models import MODULES, BenchRequest, candidates_of, write_plain_onnx
 from pocketdet.bench.onnx_layers import onnx_layers
 from pocketdet.bench.openvino_layers import openvino_layers
 from pocketdet.bench.worker import WorkerTask
@@ -102,3 +102,19 @@ def test_an_ncnn_file_is_timed_in_a_process_of_its_own(tmp_path: Path) -> None:
         found = worker.measured()
     assert not found.error
     assert found.timing is not None
+
+
+def test_a_file_that_is_damaged_or_that_nothing_can_run_is_refused_and_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "cut.onnx"
+    file.write_bytes(b"\x08\x0a\x12\x07pytorch" * 3)
+    with pytest.raises(ValueError, match=r"cut.onnx` cannot be read: it is damaged, or no .onnx"):
+        candidates_of(BenchRequest(models=("PELEE_TINY", str(file))), tmp_path / "one")
+    with pytest.raises(ValueError, match=r"must have one that runs `.*cut.onnx`: onnxruntime or"):
+        candidates_of(BenchRequest(models=(str(file),), ways=("eager",)), tmp_path / "two")
+    program = tmp_path / "m.pte"
+    program.touch()
+    monkeypatch.setitem(MODULES, "executorch", "executorch_that_is_not_there")
+    with pytest.raises(ValueError, match=r"m.pte` needs `executorch` to be timed, which is not"):
+        candidates_of(BenchRequest(models=("PELEE_TINY", str(program))), tmp_path / "three")

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
 from pocketdet.cli.exit_code import ExitCode
 
@@ -93,3 +94,26 @@ def test_a_judge_that_cannot_judge_ends_a_git_bisect() -> None:
         result = pocketdet("judge", "PELEE_TINY", *arguments)
         assert result.returncode == ExitCode.ABORT
         assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(("command", "code"), [("train", 2), ("judge", 128)])
+def test_ctrl_c_is_answered_with_how_to_go_on(command, code, monkeypatch, capsys) -> None:
+    from pocketdet import cli
+
+    stopping = typer.Typer()
+
+    @stopping.callback()
+    def every() -> None: ...
+
+    @stopping.command(command)
+    def interrupted() -> None:
+        error = KeyboardInterrupt()
+        error.add_note("`--resume runs/x` goes on.")
+        raise error
+
+    monkeypatch.setattr(cli, "app", stopping)
+    monkeypatch.setattr("sys.argv", ["pocketdet", command])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == code
+    assert capsys.readouterr().err == "pocketdet: stopped. `--resume runs/x` goes on.\n"

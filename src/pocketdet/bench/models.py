@@ -82,7 +82,7 @@ def candidates_of(
     for place, model in enumerate(request.models):
         progress("preparing", place, len(request.models))
         if Path(model).suffix in RUNTIMES_OF:
-            found += _of_file(model, request)
+            found += _of_named_file(model, request)
         else:
             found += _of_detector(model, request, folder / str(place))
     progress("preparing", len(request.models), len(request.models))
@@ -94,10 +94,32 @@ def candidates_of(
     return found
 
 
-def _of_file(model: str, request: BenchRequest) -> Iterator[tuple[Candidate, WorkerTask]]:
+def _of_named_file(model: str, request: BenchRequest) -> list[tuple[Candidate, WorkerTask]]:
+    """Give a file's candidates; one that nothing here can run is refused, never left out."""
     path = Path(model)
     if not path.is_file():
         raise ValueError(f"`{model}` must be an exported file; there is no such file.")
+    ways = RUNTIMES_OF[path.suffix]
+    if not any(_is_installed(way) for way in ways):
+        raise ValueError(
+            f"`{model}` needs `{ways[0]}` to be timed, which is not installed: "
+            f"pip install 'pocketdet[{ways[0]}]'."
+        )
+    if not any(request.can(way) for way in ways):
+        raise ValueError(f"`runtimes` must have one that runs `{model}`: {' or '.join(ways)}.")
+    try:
+        return list(_of_file(model, request))
+    except ValueError:
+        raise
+    except Exception as error:  # The reader of each format has exceptions of its own.
+        said = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+        raise ValueError(
+            f"`{model}` cannot be read: it is damaged, or no {path.suffix} file ({said})."
+        ) from error
+
+
+def _of_file(model: str, request: BenchRequest) -> Iterator[tuple[Candidate, WorkerTask]]:
+    path = Path(model)
     for size in request.sizes or (_own_size(path),):
         candidate = Candidate(
             model=model,

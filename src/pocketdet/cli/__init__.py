@@ -90,11 +90,22 @@ def _failed(said: str) -> ExitCode:
     return ExitCode.FAILED
 
 
+def _stopped(error: KeyboardInterrupt) -> ExitCode:
+    return _failed(_with_notes("stopped.", error))
+
+
+def _interrupt_behind(ended: SystemExit) -> KeyboardInterrupt | None:
+    """Give the Ctrl-C that typer turned into an exit without a word."""
+    behind = None if ended.__context__ is None else ended.__context__.__cause__
+    return behind if isinstance(behind, KeyboardInterrupt) else None
+
+
 def _run() -> int | str | None:
     try:
         app()
     except SystemExit as ended:
-        return ended.code
+        interrupt = _interrupt_behind(ended)
+        return ended.code if interrupt is None else _stopped(interrupt)
     except ModuleNotFoundError as error:
         extra = extra_with(error.name or "")
         if extra is None:
@@ -107,7 +118,7 @@ def _run() -> int | str | None:
     except Exception as error:
         return _told(error)
     except KeyboardInterrupt as error:
-        return _failed(_with_notes("stopped.", error))
+        return _stopped(error)
     return ExitCode.OK
 
 
