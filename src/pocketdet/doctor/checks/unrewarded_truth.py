@@ -46,8 +46,7 @@ def find_unrewarded_truths(answer_costs: AnswerCosts, truths: Truths) -> Iterato
     saved = costs.nothing.total - costs.truth.total
     yield from _of_other_images(truths)
     if saved <= 0:
-        yield _dearer_than_silence(costs)
-        return
+        return  # `misread-target` asks for what else it is that the loss wants
     yield from _unasked(costs, saved)
     faults = [*_unseen_moves(costs, saved), *_unseen_classes(costs, saved)]
     yield from faults
@@ -94,14 +93,6 @@ def _of_other_images(truths: Truths) -> Iterator[Fault]:
             measured={"images": list(truths.unwanted)},
             remedy="Look at the targets of this image alone: their boxes may be turned or empty.",
         )
-
-
-def _dearer_than_silence(costs: AnswerCosts) -> Fault:
-    """Tell of a truth that costs more than nothing; the loss still tells the samples apart."""
-    other, silence = costs.relabelled, costs.nothing
-    if other is not None and other.total < silence.total:
-        return _cheaper_fault(costs, "the right boxes with other classes", other, [])
-    return _cheaper_fault(costs, "that nothing is there", silence, [])
 
 
 def _unasked(costs: AnswerCosts, saved: float) -> Iterator[Fault]:
