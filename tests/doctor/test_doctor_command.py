@@ -63,9 +63,9 @@ def test_a_sound_network_is_exit_code_0(nets: str) -> None:
 
 
 def test_json_and_sarif_hold_the_same_findings(nets: str, tmp_path: Path) -> None:
-    result = run(f"{nets}:Net", "--input", "2x3x16x16", "--json", "--sarif", "found.sarif")
+    result = run(f"{nets}:Net", "--input", "2x3x16x16", "--json", "--sarif", "new/found.sarif")
     report = json.loads(result.stdout)
-    sarif = json.loads((tmp_path / "found.sarif").read_text())
+    sarif = json.loads((tmp_path / "new/found.sarif").read_text())
     found = [finding["check"] for finding in report["findings"]]
     assert found[0] == "softmax-over-one"
     assert [entry["ruleId"] for entry in sarif["runs"][0]["results"]] == found

@@ -126,3 +126,10 @@ def test_a_recipe_is_found_by_name_or_file(tmp_path) -> None:
 def test_an_unknown_field_is_refused_in_python_too() -> None:
     with pytest.raises(TypeError, match="upsampel"):
         replace(recipes.PELEE, upsampel=Bilinear())
+
+
+def test_a_choice_is_found_by_what_people_call_it(tmp_path) -> None:
+    path = write(tmp_path, "base: PELEE_TINY\nneck: {FPN: {channels: 40}}\n")
+    config = load_config(path)
+    assert config.neck == TopDown(channels=40)
+    assert list(config_to_data(config)["neck"]) == ["TopDown"]

@@ -50,7 +50,7 @@ class BisectDisplay:
         """Print a judgement, and how many may follow."""
         style, verdict = STYLES[asked.judgement.verdict], asked.judgement.verdict.value
         self._left = (
-            f"; at most {asked.most_for_this} more for one more guilty change, "
+            f"; at most {asked.most_for_this} more if one more change is guilty, "
             f"{asked.most_in_all} if all are"
         )
         names = ", ".join(change.field for change in asked.changes) or "none"
@@ -96,10 +96,14 @@ def show_bisect(result: BisectResult, *, as_json: bool) -> None:
     else:
         _show_stopped(console, result)
     if progress.undecided:
-        console.print(f"{progress.undecided} judgements were too close to say (see the page).")
-    console.print(f"{result.num_judgements} judgements, {result.minutes:.1f} minutes")
+        console.print(f"Too close to say (see the page): {_judgements(progress.undecided)}.")
+    console.print(f"{_judgements(result.num_judgements)}, {result.minutes:.1f} minutes")
     files = "page.html, result.json" + ", mended.yaml" * (result.mended is not None)
     console.print(f"{files} are in {escape(str(result.folder))}", soft_wrap=True)
+
+
+def _judgements(number: int) -> str:
+    return f"{number} judgement{'s' * (number != 1)}"
 
 
 def _show_stopped(console: Console, result: BisectResult) -> None:

@@ -83,6 +83,8 @@ def doctor(
         allow=parse_allowed(allow or []),
         budget_s=budget,
     )
+    if sarif is not None:
+        sarif.parent.mkdir(parents=True, exist_ok=True)
     with progress_bar() as progress:
         report = run_examination(request, progress=progress)
     if sarif is not None:

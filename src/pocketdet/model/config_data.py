@@ -37,7 +37,14 @@ CHOICES: dict[Any, tuple[type, ...]] = {
 }
 """For each part's protocol, the choices that have a name of their own."""
 
-PARTS = PlainData(choices=CHOICES)
+OTHER_NAMES = {
+    "FPN": "TopDown",
+    "PANet": "PAN",
+    "SqueezeExcitation": "SE",
+    "BatchNorm2d": "BatchNorm",
+}
+
+PARTS = PlainData(choices=CHOICES, other_names=OTHER_NAMES)
 
 MULTIPLIERS = ("width", "depth")
 """What a config file may say beside the fields."""

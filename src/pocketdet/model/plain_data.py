@@ -6,7 +6,7 @@ A choice is stated by its class name (`CBAM`), by its name and what differs from
 """
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -20,11 +20,13 @@ class PlainData:
 
     - `choices`: for each protocol that a field can be of, the classes that have a name of their
       own;
-    - `method`: what a class of the user's own must have to be such a choice.
+    - `method`: what a class of the user's own must have to be such a choice;
+    - `other_names`: what people call some choices; written is the class's own name.
     """
 
     choices: Mapping[Any, tuple[type, ...]]
     method: str = "build"
+    other_names: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def write_fields(self, value: Any) -> dict[str, Any]:
         """Write every field of a dataclass out, so that later defaults change nothing saved."""
@@ -104,6 +106,9 @@ class PlainData:
         if ":" in name:
             return self._import_kind(name, where)
         choices = {kind.__name__: kind for kind in self.choices[expected]}
+        other = self.other_names.get(name, name)
+        if other in choices:
+            return choices[other]
         return choices[known_name(name, choices, f"choice for `{where}`")]
 
     def _import_kind(self, path: str, where: str) -> type:
@@ -158,8 +163,8 @@ def _is_frozen(kind: type) -> bool:
     return is_dataclass(kind) and kind.__dataclass_params__.frozen  # pyright: ignore
 
 
-def _is_required(field: Any) -> bool:
-    return field.default is MISSING and field.default_factory is MISSING
+def _is_required(of: Any) -> bool:
+    return of.default is MISSING and of.default_factory is MISSING
 
 
 def _read_plain(data: Any, expected: Any, where: str) -> Any:
