@@ -125,9 +125,9 @@ def spread(values: Sequence[float]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="a data set with the splits train and val")
-    parser.add_argument("--scenes", type=int, default=1200, help="training pictures")
+    parser.add_argument("--scenes", type=int, default=4000, help="training pictures")
     parser.add_argument("--val-scenes", type=int, default=200, help="pictures to measure on")
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--learning-rate", type=float, default=0.06)
     parser.add_argument("--seeds", type=int, default=3, help="how many, from 0")
     parser.add_argument("--only", nargs="*", choices=STEPS, default=list(STEPS))
