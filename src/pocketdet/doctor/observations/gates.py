@@ -15,7 +15,10 @@ FACTORS = (0.5, 2.0)  # by which each of a gate's values is changed at random
 VANISHED = 2e-3  # of a change is left: it is cancelled (a norm's epsilon leaves a little)
 DILUTED = 0.02  # of a value's own size: smaller changes fade in biases, and nothing cancels them
 LEAST_SIGNAL = 1e-5  # of a value that must depend on the input at all: below is rounding
-CUTTING = ("relu", "clamp", "clamp_min", "hardtanh", "threshold", "elu", "leaky_relu")
+CUTTING = (
+    *("relu", "clamp", "clamp_min", "hardtanh", "threshold", "elu", "leaky_relu"),
+    *("max_pool2d_with_indices", "avg_pool2d", "convolution", "cat"),
+)
 """What divides nothing out: where such an operator is all that is left, its units are dead."""
 SIMPLE_FACTORS = ("mul", "mul_", "div", "div_")
 SIMPLE_TERMS = ("add", "add_", "sub", "sub_")
