@@ -1,7 +1,7 @@
 from inline_snapshot import snapshot
 import pytest
 from small_losses import Outputs, findings_of, multibox, of_samples, result_of
-from small_pipeline import NUM_CLASSES, SIZE, SOUND, encode
+from small_pipeline import NUM_CLASSES, SIZE, SOUND, altered, encode
 import torch
 from torch import Tensor, nn
 
@@ -110,3 +110,11 @@ def test_reads_well() -> None:
     assert findings_of(CHECK, with_boxes(size_for_corner))[0].evidence == snapshot(
         "The loss of image 0, 1, 2 of the batch asks for its sample's objects with two corners read as corner and size: outputs that state them so cost 0, as they are 12.87, and outputs that say nothing 10.39."
     )
+
+
+def test_an_encoder_that_takes_no_empty_image_is_not_a_crash() -> None:
+    def needing_objects(boxes: Tensor, labels: Tensor) -> Outputs:
+        return encode(boxes[[0, *range(1, len(boxes))]], labels)
+
+    result = result_of(CHECK, of_samples(multibox), pipeline=altered(encode=needing_objects))
+    assert result.outcome == "not run"

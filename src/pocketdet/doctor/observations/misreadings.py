@@ -55,8 +55,8 @@ def misreadings(
     truths: Truths | None = None,
 ) -> Misreadings:
     """Try each reading where the loss does not ask for the samples as they are."""
-    asking = _Asking(answered_loss, pipeline, labelled, truths)
     try:
+        asking = _Asking(answered_loss, pipeline, labelled, truths)
         silent = asking.cost(None)
         readings = [] if asking.is_content else list(_readings(pipeline))
         every = {words: asking.cost(read) for words, read in readings if asking.is_told(read)}
