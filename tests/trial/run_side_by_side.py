@@ -1,6 +1,7 @@
 """Run two long trials in two processes, to be killed."""
 
 from pathlib import Path
+import signal
 import sys
 
 from small_trial import small_settings, small_trial
@@ -10,6 +11,8 @@ from pocketdet.trial import Job, SideBySide, Steps, open_trial_data
 
 
 def main() -> None:
+    # A shell's background jobs, and all that they start, ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     source = DataSource(data=sys.argv[1])
     trials = [
         small_trial(source, steps=Steps(total=20_000), settings=small_settings(seed=seed))
