@@ -191,3 +191,30 @@ def test_a_step_that_fails_leaves_what_can_go_on_or_nothing(
     assert message.replace("{folder}", str(folder)) in capsys.readouterr().err
     assert folder.exists() == (len(steps) == 2)
     assert not folder.exists() or (folder / "1-halve.json").is_file()
+
+
+STOPPED_STEP = """
+from dataclasses import dataclass
+from pathlib import Path
+
+@dataclass(frozen=True, kw_only=True)
+class Stopped:
+    def apply(self, detector, bench):
+        raise KeyError("boom") if Path("again").exists() else KeyboardInterrupt
+"""
+
+
+def test_a_folder_that_was_there_is_not_taken_away(place, tmp_path, monkeypatch) -> None:
+    (tmp_path / "stopped_step.py").write_text(STOPPED_STEP)
+    monkeypatch.chdir(tmp_path)
+    command = ["pocketdet", "compress", str(place / "detector.pt"), "--runtime", "eager"]
+    command += ["--data", str(place / "squares"), "--out", str(tmp_path / "out"), "--name", "x"]
+    monkeypatch.setattr("sys.argv", [*command, "--how", "stopped_step:Stopped"])
+    with pytest.raises(SystemExit):
+        main()
+    (tmp_path / "again").touch()
+    monkeypatch.setattr("sys.argv", ["pocketdet", "compress", "--resume", str(tmp_path / "out/x")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert (tmp_path / "out" / "x" / "steps.yaml").is_file()

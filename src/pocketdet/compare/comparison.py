@@ -68,8 +68,8 @@ class Comparison:
         elif further == 0:
             more = f"these seeds would have shown {size:g} AP four times in five"
         else:
-            seeds = "seed" if further == 1 else "seeds"
-            more = f"{further} further {seeds} would settle a difference of {size:g} AP"
+            settling = "1 further seed" if further == 1 else f"{further} further seeds"
+            more = f"{settling} would settle a difference of {size:g} AP"
         return (
             f"{against.name} and {base}: no difference that this budget can show, {by} over "
             f"{seeds}; {more}."

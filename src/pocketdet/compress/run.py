@@ -1,6 +1,7 @@
 """A chain of compression steps from end to end; `compressed/NAME/` has all there is to know."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 import json
 from pathlib import Path
@@ -80,7 +81,8 @@ def run_compression(
         device=device,
         progress=progress,
     )
-    return _perform_or_leave(folder, request.steps, asked, bench)
+    with _left_as_it_stands(folder, request.steps, is_new=True):
+        return _perform(folder, request.steps, asked, bench)
 
 
 def resume_compression(
@@ -113,17 +115,20 @@ def resume_compression(
         device=chosen,
         progress=progress,
     )
-    return _perform_or_leave(folder, load_steps(folder.steps), asked, bench)
-
-
-def _perform_or_leave(
-    folder: ResultFolder, steps: Sequence[Step], asked: dict[str, Any], bench: Workbench
-) -> CompressionReport:
-    """Perform the steps; what stops them leaves a folder that can go on, and says so, or none."""
-    try:
+    steps = load_steps(folder.steps)
+    with _left_as_it_stands(folder, steps, is_new=False):
         return _perform(folder, steps, asked, bench)
+
+
+@contextmanager
+def _left_as_it_stands(
+    folder: ResultFolder, steps: Sequence[Step], *, is_new: bool
+) -> Generator[None]:
+    """Say how to go on with a folder whose work something stops; drop a new one without any."""
+    try:
+        yield
     except BaseException as error:
-        if isinstance(error, ValueError) and not folder.has_begun(steps):
+        if is_new and isinstance(error, ValueError) and not folder.has_begun(steps):
             rmtree(folder.path)
         else:
             error.add_note(f"`pocketdet compress --resume {folder.path}` goes on from there.")

@@ -43,6 +43,7 @@ OTHER_NAMES = {
     "SqueezeExcitation": "SE",
     "BatchNorm2d": "BatchNorm",
 }
+"""What people call some choices; a config is written with the second name."""
 
 PARTS = PlainData(choices=CHOICES, other_names=OTHER_NAMES)
 
